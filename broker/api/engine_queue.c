@@ -10,6 +10,7 @@
 #include "api/request.h"
 #include "util/alloc.h"
 #include "util/log.h"
+#include "util/text.h"
 
 #define KEPT_MAX 256 /* kept for reuse, 17 KB each */
 
@@ -107,6 +108,8 @@ struct engine_request *engine_queue_request(struct engine_queue *queue,
 	engine_request->wait_until_ms = 0;
 	engine_request->kind = kind;
 	engine_request->caller = request->caller;
+	engine_request->epoch = request->epoch;
+	TEXT_SET(engine_request->request_id, request->request_id);
 	pending->completion.finish = pending_finish;
 	pending->queue = queue;
 	pending->request = *request;

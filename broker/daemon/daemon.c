@@ -276,15 +276,16 @@ static struct store *runs_store_open(struct daemon *d, struct store *leases)
 	struct err err = { 0 };
 	int is_lost;
 
-	store_runs_path(d->config->store, path);
 	if (store_open_runs(leases, &d->env, &runs, &is_lost, &err) < 0) {
 		runs_unusable(&err);
 		return NULL;
 	}
-	if (is_lost)
+	if (is_lost) {
+		store_runs_path(d->config->store_name, path);
 		log_warning(LOG_FIELDS({ "file", path }),
 			    "the run history file was missing, and a new"
 			    " one was created: the history of earlier runs is lost");
+	}
 	return runs;
 }
 
@@ -301,7 +302,7 @@ static int store_start(struct daemon *d, struct store **ret, struct err *err)
 	int64_t now = env_wall_ms(&d->env), stored;
 	int usable, is_trusted;
 
-	if (store_open(d->config->store, &d->env, ret, err) < 0)
+	if (store_open(d->config->store_target, &d->env, ret, err) < 0)
 		return store_exit(err);
 	if (store_reserve_keep(*ret, err) < 0)
 		return EXIT_STORE;
@@ -338,11 +339,11 @@ static int runs_thread_start(struct daemon *d, struct store *store, struct err *
 	};
 	struct err own = { 0 };
 
-	if (store_open_reader(c->store, &rc.leases, err) < 0) {
+	if (store_open_reader(c->store_target, &rc.leases, err) < 0) {
 		store_close(store);
 		return -1;
 	}
-	if (store && store_open_runs_reader(c->store, &d->runs_reader, &own) < 0) {
+	if (store && store_open_runs_reader(c->store_target, &d->runs_reader, &own) < 0) {
 		runs_unusable(&own);
 		store_close(store);
 		rc.store = NULL;
@@ -375,7 +376,9 @@ static int engine_thread_start(struct daemon *d, struct store *store, struct err
 		.on_broken = on_broken,
 	};
 
-	if (place_describe(c->store, ec.place, sizeof(ec.place), err) < 0) {
+	/* A shared database has a mark of its own: who claims an account notices an older one. */
+	if (!config_is_postgres(c) &&
+	    place_describe(c->store, ec.place, sizeof(ec.place), err) < 0) {
 		store_close(store);
 		return -1;
 	}
@@ -492,7 +495,7 @@ static int daemon_start(struct daemon *d, struct err *err)
 	ca_unref(client.ca);
 	accounts_warn_ca(d->config);
 	config_forget_tokens(d->config);
-	if (code == EXIT_OK && store_open_reader(d->config->store, &d->reader, err) < 0)
+	if (code == EXIT_OK && store_open_reader(d->config->store_target, &d->reader, err) < 0)
 		code = store_exit(err);
 	if (code != EXIT_OK) {
 		store_close(store);
@@ -572,10 +575,11 @@ int daemon_run(const struct command_line *line)
 		return command_line_fail(&err, passes_by_itself(&err) ? EXIT_RUNTIME : EXIT_USAGE);
 	}
 	log_setup(2, d->config->log_format, d->config->log_level);
-	crash_report_begin(d->config->store);
+	crash_report_begin(d->config->store_files);
 	code = daemon_start(d, &err);
 	if (code == EXIT_OK) {
-		log_notice(LOG_FIELDS({ "version", LESSOR_VERSION }, { "store", d->config->store }),
+		log_notice(LOG_FIELDS({ "version", LESSOR_VERSION },
+				      { "store", d->config->store_name }),
 			   "ready");
 		daemon_status_send(d, "READY=1\n");
 		event_base_dispatch(d->base);

@@ -26,6 +26,8 @@ struct ssl_ctx_st;
 /* From the file, and as many passed by the service manager. */
 #define DAEMON_LISTENERS_MAX (2 * CONFIG_LISTENERS_MAX)
 
+#define DAEMON_ADDRESS_SIZE 128
+
 struct daemon {
 	const struct command_line *command_line;
 	struct config *config; /* what is in effect: as at the start, and as reloaded */
@@ -75,3 +77,8 @@ void daemon_status_send(struct daemon *d, const char *before);
 
 /* listen.c */
 int daemon_listen(struct daemon *d, struct err *err);
+/*
+ * After daemon_listen: where other daemons of the same database reach this one, as
+ * http://HOST:PORT or https://HOST:PORT. "": nowhere, as far as this one knows.
+ */
+void daemon_advertised(const struct daemon *d, char ret[DAEMON_ADDRESS_SIZE]);

@@ -43,8 +43,8 @@ struct lease_facts core_facts(struct core *core, const struct lease_aggregate *a
 		.signer = &core->signer,
 	};
 
-	/* After the time was read: it may have become older since, but not newer. */
-	f.is_clock_suspect |= core->hooks.is_current && !core->hooks.is_current(core->hooks.arg);
+	/* After the time was read: a pause between the two must not hide that it is too late. */
+	f.has_lost_sight = core_has_lost_sight(core);
 	account_facts(core, core_account_find(core, a->lease.account), &f);
 	return f;
 }
@@ -197,5 +197,15 @@ int core_apply(struct core *core, struct lease_aggregate *a, const struct lease_
 {
 	struct lease_facts facts = core_facts(core, a);
 
+	return core_apply_facts(core, a, event, &facts, out, err);
+}
+
+int core_apply_request(struct core *core, struct lease_aggregate *a,
+		       const struct lease_event *event, const struct engine_request *r,
+		       struct lease_effects *out, struct err *err)
+{
+	struct lease_facts facts = core_facts(core, a);
+
+	facts.request_id = r->request_id;
 	return core_apply_facts(core, a, event, &facts, out, err);
 }

@@ -19,11 +19,6 @@ struct core_hooks {
 	/* Runs a step. Called by core_flush, after the commit. The callee owns the step until it
 	 * returns it with core_step_done. */
 	void (*start)(void *arg, struct step *step);
-	/*
-	 * Does this process still surely own its accounts, and has it all the time since it claimed
-	 * them or credited the leases with a gap? Otherwise no lease ends because of time. NULL: yes.
-	 */
-	int (*is_current)(void *arg);
 	/* A commit has changed who waits in the queue for capacity. NULL: nobody is told. */
 	void (*queue_changed)(void *arg);
 	void *arg;
@@ -68,6 +63,18 @@ void core_hurry(struct core *core, unsigned count);
 /* Processes what is due at the current time of config->env. */
 void core_due(struct core *core);
 /*
+ * In a batch: for gap_ms until now nobody watched over these leases: no daemon, or none that saw
+ * the store. Their clients may have reached nobody, so that time does not count: it is added to
+ * idle timeouts and, up to LEASE_CREDIT_MOST_MS, to TTLs.
+ */
+void core_gap(struct core *core, int64_t gap_ms);
+/*
+ * No lease ends by time from this moment of the monotonic clock on: somebody else may own the
+ * store's rows by then. A new core sees without end (INT64_MAX). What is put off is looked at again
+ * a second later.
+ */
+void core_see_until(struct core *core, int64_t mono_ms);
+/*
  * Commits the batch; then writes the log, answers requests and starts steps.
  * -1: the store is broken. Nothing of the batch was acknowledged; the process must exit.
  */
@@ -81,12 +88,6 @@ void core_answer_overdue(struct core *core);
 
 /* Is anything waiting for the commit: an answer, a step, a log line? Also 1 if the store broke. */
 int core_must_flush(const struct core *core);
-
-/*
- * Nobody could serve the accounts for so long: their leases are credited with it, before core_due
- * is called in the same transaction.
- */
-void core_gap(struct core *core, int64_t gap_ms);
 
 /* When core_due must be called next, wall clock in ms; 0: nothing is due. */
 int64_t core_next_ms(const struct core *core);

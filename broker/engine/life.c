@@ -49,11 +49,6 @@ static void start_step(void *arg, struct step *step)
 	BUG_ON(1);
 }
 
-static int is_current(void *arg)
-{
-	return life_is_current(arg);
-}
-
 static void queue_changed(void *arg)
 {
 	struct engine_life *life = arg;
@@ -78,7 +73,7 @@ int life_begin(struct life_parts *parts, struct store *store, struct engine_life
 	       struct err *err)
 {
 	struct engine_life *life = xcalloc(1, sizeof(*life));
-	struct core_hooks hooks = { start_step, is_current, queue_changed, life };
+	struct core_hooks hooks = { start_step, queue_changed, life };
 
 	life->parts = parts;
 	life->store = parts->config.store = store;
@@ -143,13 +138,6 @@ static struct engine_owned owned_now(const struct engine_life *life)
 	return owned;
 }
 
-int life_is_current(const struct engine_life *life)
-{
-	const struct engine_ownership *ownership = life->parts->config.ownership;
-
-	return !ownership || owned_now(life).left_ms > ownership->margin_ms;
-}
-
 int64_t life_renew_in(const struct engine_life *life)
 {
 	const struct engine_ownership *ownership = life->parts->config.ownership;
@@ -157,7 +145,9 @@ int64_t life_renew_in(const struct engine_life *life)
 
 	if (!ownership)
 		return INT64_MAX;
-	left = owned_now(life).left_ms - (ownership->ttl_ms - ownership->renew_ms);
+	/* Renewed that long ago, it would last for the rest of the TTL. */
+	left = owned_now(life).until_mono_ms - (ownership->ttl_ms - ownership->renew_ms) -
+	       env_mono_ms(life->parts->config.env);
 	return left > 0 ? left : 0;
 }
 
@@ -178,6 +168,7 @@ void life_credit(struct engine_life *life)
 	if (!ownership)
 		return;
 	owned = owned_now(life);
+	core_see_until(life->core, owned.until_mono_ms - ownership->margin_ms);
 	if (owned.seq == life->seq)
 		return;
 	life->seq = owned.seq;

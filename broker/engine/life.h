@@ -49,15 +49,13 @@ struct engine_life *life_of(const struct step *step);
 
 /* ---- ownership; without one: owned without end ---- */
 
-/* Does it surely last, so that leases may end? */
-int life_is_current(const struct engine_life *life);
 /* In how many ms must it be renewed? INT64_MAX: never. */
 int64_t life_renew_in(const struct engine_life *life);
 /* Renews if it is time. -1: the store is broken. */
 int life_renew(struct engine_life *life, struct err *err);
 /*
- * In a transaction, before anything is decided in it: credits the leases with the gap in which
- * nobody served them, if there was one.
+ * In a transaction, before anything is decided in it: tells the core how long it may let leases end,
+ * and credits them with the gap in which nobody served them, if there was one.
  */
 void life_credit(struct engine_life *life);
 /* The store is broken: only because the accounts are lost? */

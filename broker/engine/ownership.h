@@ -12,9 +12,10 @@
 
 /* The ownership as of the last commit or renewal. */
 struct engine_owned {
-	int64_t seq;	 /* another one after each renewal */
+	int64_t seq;    /* another one after each renewal */
 	int64_t gap_ms;	 /* between that renewal and the one before */
-	int64_t left_ms; /* how long it surely lasts from now on; < 0: it may be over */
+	/* Until when it surely lasts, by the env's monotonic clock. */
+	int64_t until_mono_ms;
 };
 
 struct engine_ownership {

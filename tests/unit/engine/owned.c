@@ -73,11 +73,11 @@ static void look(void *arg, const struct store *store, struct engine_owned *ret)
 	REQUIRE(store == o->store);
 	atomic_fetch_add(&o->looks, 1);
 	ret->seq = o->seq;
-	ret->left_ms = o->renewed_ms + TTL_MS - env_mono_ms(&o->env);
+	ret->until_mono_ms = o->renewed_ms + TTL_MS;
 	if ((how == LOSS_AT_RENEWAL || how == LOSS_AND_TAKEN) && atomic_load(&o->commits) <= 0)
-		ret->left_ms = TTL_MS - RENEW_MS;
+		ret->until_mono_ms = env_mono_ms(&o->env) + TTL_MS - RENEW_MS;
 	if (atomic_load(&o->is_blind))
-		ret->left_ms = 0;
+		ret->until_mono_ms = 0;
 }
 
 static int is_lost(void *arg, const struct store *store)
