@@ -15,6 +15,7 @@
  *   kill WHO        closes the server's side without what was kept, then the client's
  *   deliver WHO     after cut: sends what was kept, then the end of the stream, and waits until the
  *                   server has closed; answers with the SQLSTATEs of its errors
+ *   target TARGET   where new connections go from now on
  *   refuse          new connections are refused
  *   accept          and accepted again
  *   await sync WHO  until a kept Sync is there
@@ -77,7 +78,7 @@ struct connection {
 static struct connection *connections[CONNECTIONS];
 static int count, listener = -1, port;
 static struct flow new_c2s, new_s2c;
-static const char *target;
+static char target[108];
 
 static int64_t now_ms(void)
 {
@@ -537,6 +538,8 @@ static int command(char *word[4], char *answer, size_t size)
 		return each(word[1], kill_connection, NULL) ? 0 : -1;
 	if (strcmp(word[0], "deliver") == 0)
 		return each(word[1], deliver, answer) && !strstr(answer, "timeout") ? 0 : -1;
+	if (strcmp(word[0], "target") == 0)
+		return snprintf(target, sizeof(target), "%s", word[1]), 0;
 	if (strcmp(word[0], "refuse") == 0)
 		return close_side(&listener), 0;
 	if (strcmp(word[0], "accept") == 0)
@@ -595,7 +598,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: pg-proxy TARGET [PORT]\n");
 		return 2;
 	}
-	target = argv[1];
+	snprintf(target, sizeof(target), "%s", argv[1]);
 	port = argc > 2 ? atoi(argv[2]) : 0;
 	listen_again();
 	printf("port %d\n", port);

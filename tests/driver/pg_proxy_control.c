@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "driver/pg_proxy_control.h"
 
-#include <signal.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,15 +34,14 @@ void pg_proxy_start(struct pg_proxy *proxy, const char *target)
 	char line[64];
 
 	memset(proxy, 0, sizeof(*proxy));
-	assert_int_equal(pipe(in), 0);
-	assert_int_equal(pipe(out), 0);
+	/* Other children must not hold its input open. */
+	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
 	proxy->pid = fork();
 	assert_true(proxy->pid >= 0);
 	if (!proxy->pid) {
 		dup2(in[0], 0);
 		dup2(out[1], 1);
-		for (int fd = 3; fd < 1024; fd++)
-			close(fd);
 		execl(PG_PROXY, "pg-proxy", target, (char *)NULL);
 		_exit(127);
 	}
