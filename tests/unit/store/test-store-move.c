@@ -45,8 +45,9 @@ static void old_database_load(void)
 static void leases_add(void)
 {
 	struct store_share share = { .name = "bob@example.com", .manage = 1 };
-	struct store_queue_owner turn = { .account = "hetzner", .owner = "o", .org = "g",
-					  .turn = 7 };
+	struct store_queue_owner turn = {
+		.account = "hetzner", .owner = "o", .org = "g", .turn = 7
+	};
 	struct lease l = scratch_insert("cbx_000000000001");
 
 	scratch_begin();
@@ -62,17 +63,23 @@ static void leases_add(void)
 
 static void accounts_add(void)
 {
-	struct generation g = { .account = "hetzner", .current = 4, .pending = 5,
-				.holder = "0123", .before = "4567" };
-	struct orphan orphan = { .account = "hetzner", .kind = 1, .id = "7",
+	struct generation g = {
+		.account = "hetzner", .current = 4, .pending = 5, .holder = "0123", .before = "4567"
+	};
+	struct orphan orphan = { .account = "hetzner",
+				 .kind = 1,
+				 .id = "7",
 				 /* Latin 1, and cut. */
 				 .name = "caf\xe9 \xc3" };
-	struct store_crash crash = { .account = "hetzner", .op = "observe", .version = "1.2.3",
-				     .count = 2 };
-	struct store_price price = { .type = "cx23", .hour_micros = 5, .currency = "EUR",
-				     .available = 1 };
-	struct token token = { .id = "0123456789abcdef", .owner = "o", .org = "g",
-			       .hash = { 0, 255, 0, 1 } };
+	struct store_crash crash = {
+		.account = "hetzner", .op = "observe", .version = "1.2.3", .count = 2
+	};
+	struct store_price price = {
+		.type = "cx23", .hour_micros = 5, .currency = "EUR", .available = 1
+	};
+	struct token token = {
+		.id = "0123456789abcdef", .owner = "o", .org = "g", .hash = { 0, 255, 0, 1 }
+	};
 	struct sweep sweep = { .account = "hetzner", .begun_ms = 1, .error = "it's \"odd\"\n" };
 
 	scratch_begin();
@@ -102,7 +109,8 @@ static void run_add(void)
 	assert_int_equal(store_run_results_put(runs, run.n, "{\"r\":1}", NULL), 0);
 	assert_int_equal(store_run_receipt_put(runs, run.n, "{\"s\":1}", NULL), 0);
 	for (int part = 0; part < 130; part++)
-		assert_int_equal(store_run_log_put(runs, run.n, part, "\0line\n", 6, &stored, NULL), 0);
+		assert_int_equal(store_run_log_put(runs, run.n, part, "\0line\n", 6, &stored, NULL),
+				 0);
 	assert_int_equal(store_commit(runs, NULL), 0);
 }
 
@@ -272,13 +280,15 @@ static void runs_look(struct store *of, struct store *of_runs, struct seen *seen
 
 static void look(struct store *of, struct store *of_runs, struct seen *seen)
 {
-	struct store_list list = { .scope = { .all = 1 }, .state = -1, .cleanup = -1,
-				   .limit = LEASES_MAX };
+	struct store_list list = {
+		.scope = { .all = 1 }, .state = -1, .cleanup = -1, .limit = LEASES_MAX
+	};
 	int is_trusted;
 
 	memset(seen, 0, sizeof(*seen));
 	assert_int_equal(store_signer(of, &seen->signer, NULL), 0);
-	assert_int_equal(store_account_key(of, seen->account_key, sizeof(seen->account_key), NULL), 0);
+	assert_int_equal(store_account_key(of, seen->account_key, sizeof(seen->account_key), NULL),
+			 0);
 	assert_int_equal(store_lease_each(of, &list, lease_see, seen, NULL), 0);
 	for (size_t i = 0; i < seen->count; i++) {
 		assert_int_equal(store_ledger(of, seen->leases[i].n, &seen->ledgers[i], NULL), 0);
@@ -546,14 +556,10 @@ static int server_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(everything_is_there),
-		TEST(the_moved_store_is_in_use),
-		TEST(the_file_is_not_used_again),
-		TEST(an_interrupted_move_is_done_again),
-		TEST(a_target_in_use_is_refused),
-		TEST(a_copy_that_differs_does_not_count),
-		TEST(a_file_in_use_is_refused),
-		TEST(an_older_copy_is_refused),
+		TEST(everything_is_there),	  TEST(the_moved_store_is_in_use),
+		TEST(the_file_is_not_used_again), TEST(an_interrupted_move_is_done_again),
+		TEST(a_target_in_use_is_refused), TEST(a_copy_that_differs_does_not_count),
+		TEST(a_file_in_use_is_refused),	  TEST(an_older_copy_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, server_end);
