@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/condition.h"
 #include "api/contract_classes.h"
 #include "api/handlers.h"
 #include "api/queue_view.h"
@@ -54,7 +55,7 @@ int api_new(const struct api_parts *parts, const struct api_config *config, stru
 		api_free(api);
 		return -1;
 	}
-	api->engine_queue = engine_queue_new(api->completions, parts->engine);
+	api->engine_queue = engine_queue_new(api->completions, parts->fleet);
 	api->run_queue = run_queue_new(api->completions, parts->runs);
 	if (!auth_counters(api->auth)->tokens)
 		log_warning(NULL,
@@ -97,7 +98,7 @@ void api_crowded(unsigned count, void *user)
 {
 	struct api *api = user;
 
-	engine_hurry(api->parts.engine, count);
+	fleet_hurry(api->parts.fleet, count);
 }
 
 void api_set_counters(struct api *api, const struct http_counters *counters)
@@ -330,7 +331,7 @@ void api_handle(struct http_exchange *ex, void *user)
 		reply_rule(&request, &rule);
 		return;
 	}
-	if (query_check(&request) || body_check(&request))
+	if (query_check(&request) || body_check(&request) || condition_read(&request))
 		reply_request_error(&request);
 	else
 		request.route->handle(&request);

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/engine.h"
+#include "engine/fleet.h"
 #include "lease/lease.h"
 #include "provider/account.h"
 #include "runs/runs.h"
@@ -99,7 +99,7 @@ void api_config_init(struct api_config *config);
 struct api_parts {
 	struct event_base *base;
 	const struct env *env;
-	struct engine *engine;
+	struct fleet *fleet;
 	struct account **accounts;
 	size_t account_count;
 	struct store *reader; /* from store_open_reader; used on this thread only */
@@ -131,7 +131,7 @@ int api_reload(struct api *api, const struct api_config *config, struct err *err
 size_t api_pending(const struct api *api);
 
 /*
- * Call it after engine_stop and runs_stop, which finish every request, and before the base and
+ * Call it after fleet_stop and runs_stop, which finish every request, and before the base and
  * the HTTP server are freed. Sends the answers that are still due. NULL is allowed.
  */
 void api_free(struct api *api);

@@ -268,7 +268,7 @@ void metrics_show(struct api_request *request)
 	metric_add(out, "store_state", "gauge",
 		   "0: the database can be written; 1: its disk is full: creates are refused, all else "
 		   "uses the reserve; 2: another process has locked it; 3: disk and reserve are full.",
-		   engine_store_state(api->parts.engine));
+		   fleet_store_state(api->parts.fleet));
 	metric_add(out, "store_read_errors_total", "counter",
 		   "Requests answered 503 because the database could not be read.",
 		   (int64_t)api->store_errors);

@@ -32,6 +32,14 @@ struct jsonw reply_begin(struct api_request *request)
 	return w;
 }
 
+void reply_epoch(struct api_request *request, int64_t epoch)
+{
+	char tag[24];
+
+	snprintf(tag, sizeof(tag), "\"%lld\"", (long long)epoch);
+	http_reply_header(request->ex, "ETag", tag);
+}
+
 void reply_text(struct api_request *request, int status, const char *type, const char *body,
 		size_t len)
 {

@@ -10,6 +10,8 @@
 void reply_count(struct api *api, const struct route *route, int status);
 /* Starts an answer in api->out, which is emptied. */
 struct jsonw reply_begin(struct api_request *request);
+/* The epoch of the lease that the answer shows, as its ETag. */
+void reply_epoch(struct api_request *request, int64_t epoch);
 /* Sends api->out as JSON. */
 void reply_json(struct api_request *request, int status);
 void reply_text(struct api_request *request, int status, const char *type, const char *body,

@@ -61,6 +61,10 @@ struct api_request {
 	const struct http_head *head; /* borrowed from the exchange */
 	struct caller caller;
 	char param[ROUTE_PARAM_SIZE];
+	/* of a change of a lease (condition.h) */
+	int64_t epoch;			     /* the lease must still have it; 0: any */
+	int is_conditional;		     /* the client named it, in If-Match */
+	char request_id[LEASE_REQUEST_ROOM]; /* "": the request has no name */
 	struct json_body body; /* only until the handler returns */
 	struct api_error error;
 };

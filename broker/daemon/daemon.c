@@ -176,14 +176,14 @@ static void on_stuck(evutil_socket_t fd, short what, void *arg)
 		_exit(EXIT_RUNTIME);
 }
 
-/* engine_stop waits for steps, while the loop must continue to send responses. */
+/* fleet_stop waits for steps, while the loop must continue to send responses. */
 static void *stopper_main(void *arg)
 {
 	struct daemon *d = arg;
 	uint64_t one = 1;
 	ssize_t written;
 
-	engine_stop(d->engine, d->config->drain_ms);
+	fleet_stop(d->fleet, d->config->drain_ms);
 	/* Last: run history is accepted as long as any request is. */
 	runs_stop(d->runs);
 	written = write(d->stopped_fd, &one, sizeof(one));
@@ -244,7 +244,7 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (d->engine_stopped || engine_is_moving(d->engine, d->watchdog_ms))
+	if (d->engine_stopped || fleet_is_moving(d->fleet, d->watchdog_ms))
 		notify_alive();
 	else
 		log_error(NULL, "the engine is stuck; not sending WATCHDOG=1 to the service"
@@ -385,7 +385,7 @@ static int engine_thread_start(struct daemon *d, struct store *store, struct err
 	ec.crash_count = crash_report_read(&crashes);
 	ec.crashes = crashes;
 	ec.on_crashes_counted = crash_report_counted;
-	return engine_new(&ec, &d->engine, err);
+	return fleet_new(&ec, &d->fleet, err);
 }
 
 static int base_start(struct daemon *d, struct err *err)
@@ -413,7 +413,7 @@ static int api_start(struct daemon *d, struct err *err)
 	const struct api_parts parts = {
 		.base = d->base,
 		.env = &d->env,
-		.engine = d->engine,
+		.fleet = d->fleet,
 		.accounts = d->accounts.list,
 		.account_count = d->accounts.count,
 		.reader = d->reader,
@@ -521,8 +521,8 @@ static void daemon_finish(struct daemon *d)
 {
 	if (d->stopping)
 		pthread_join(d->stopper, NULL);
-	if (d->engine)
-		engine_stop(d->engine, 0);
+	if (d->fleet)
+		fleet_stop(d->fleet, 0);
 	if (d->runs)
 		runs_stop(d->runs);
 	if (d->api)
@@ -533,7 +533,7 @@ static void daemon_finish(struct daemon *d)
 	store_close(d->runs_reader);
 	store_close(d->reader);
 	runs_free(d->runs);
-	engine_free(d->engine);
+	fleet_free(d->fleet);
 	accounts_close(&d->accounts);
 	if (d->client)
 		http_client_free(d->client);

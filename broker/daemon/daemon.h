@@ -16,7 +16,7 @@
 #include "config/config.h"
 #include "daemon/accounts.h"
 #include "daemon/command_line.h"
-#include "engine/engine.h"
+#include "engine/fleet.h"
 #include "http/server.h"
 #include "provider/http_client.h"
 #include "runs/runs.h"
@@ -36,7 +36,7 @@ struct daemon {
 	struct http_client *client;
 	struct store *reader;
 	struct accounts accounts;
-	struct engine *engine;
+	struct fleet *fleet;
 	struct runs *runs;
 	struct store *runs_reader; /* NULL: no run history until the next start */
 	struct event_base *base;

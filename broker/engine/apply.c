@@ -39,6 +39,7 @@ struct lease_facts core_facts(struct core *core, const struct lease_aggregate *a
 		.running = running != NULL,
 		.running_since_ms = running ? running->begun_ms : 0,
 		.is_clock_suspect = core_clock_is_suspect(core),
+		.has_lost_sight = core_has_lost_sight(core),
 		.account = a->lease.account,
 		.signer = &core->signer,
 	};
@@ -195,5 +196,15 @@ int core_apply(struct core *core, struct lease_aggregate *a, const struct lease_
 {
 	struct lease_facts facts = core_facts(core, a);
 
+	return core_apply_facts(core, a, event, &facts, out, err);
+}
+
+int core_apply_request(struct core *core, struct lease_aggregate *a,
+		       const struct lease_event *event, const struct engine_request *r,
+		       struct lease_effects *out, struct err *err)
+{
+	struct lease_facts facts = core_facts(core, a);
+
+	facts.request_id = r->request_id;
 	return core_apply_facts(core, a, event, &facts, out, err);
 }

@@ -18,6 +18,8 @@
 #define DUE_MOST_RESERVE 16
 /* Retry interval of a lease that is past its deadline and must not end yet. */
 #define POSTPONED_MS 60000
+/* The same until the core sees again. */
+#define UNSEEN_MS 1000
 /* Shorter pauses, and smaller changes of a pause, are not stored. */
 #define PAUSE_KEPT_MS 2000
 
@@ -142,6 +144,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	core->hooks = *hooks;
 	core->env = config->env;
 	core->store = config->store;
+	core->sees_until_mono_ms = INT64_MAX;
 	outbox_init(core);
 	waiters_init(core);
 	STAILQ_INIT(&core->pool_waiters);
@@ -282,7 +285,7 @@ static void schedule_postponed(struct core *core, const struct lease *l, int is_
 	int64_t due_ms = is_stepping ? lease_deadline_ms(l) : lease_due_ms(l, now_ms);
 
 	if (due_ms && due_ms <= now_ms) {
-		due_ms = now_ms + POSTPONED_MS;
+		due_ms = now_ms + (core_has_lost_sight(core) ? UNSEEN_MS : POSTPONED_MS);
 		if (!is_stepping && l->due_ms > now_ms && l->due_ms < due_ms)
 			due_ms = l->due_ms;
 	}

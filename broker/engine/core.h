@@ -2,7 +2,7 @@
 /*
  * The core of the engine: everything but the thread. The caller passes requests, claims and
  * finished steps to it between core_begin and core_flush. In the daemon the caller is the
- * engine thread (engine.c); in tests it is the test itself, under a virtual clock.
+ * engine thread (turns.c); in tests it is the test itself, under a virtual clock.
  *
  * Not thread-safe: one thread at a time may use a core.
  */
@@ -60,6 +60,18 @@ void core_step_done(struct core *core, struct step *step);
 void core_hurry(struct core *core, unsigned count);
 /* Processes what is due at the current time of config->env. */
 void core_due(struct core *core);
+/*
+ * In a batch: for gap_ms until now nobody watched over these leases: no daemon, or none that saw
+ * the store. Their clients may have reached nobody, so that time does not count: it is added to
+ * idle timeouts and, up to LEASE_CREDIT_MOST_MS, to TTLs.
+ */
+void core_gap(struct core *core, int64_t gap_ms);
+/*
+ * No lease ends by time from this moment of the monotonic clock on: somebody else may own the
+ * store's rows by then. A new core sees without end (INT64_MAX). What is put off is looked at again
+ * a second later.
+ */
+void core_see_until(struct core *core, int64_t mono_ms);
 /*
  * Commits the batch; then writes the log, answers requests and starts steps.
  * -1: the store is broken. Nothing of the batch was acknowledged; the process must exit.

@@ -144,6 +144,7 @@ struct core {
 	struct request_list forget_waiters; /* at most one per account */
 	struct request_list answers;	    /* to be answered after the commit */
 	struct step_list starts;	    /* to be started after the commit */
+	int64_t sees_until_mono_ms;	    /* core_see_until */
 	struct clock_watch clock;
 	int64_t clock_ahead_ms; /* by how much the clock seems to be ahead; for the log and the API */
 	int64_t clock_judged_mono_ms;
@@ -165,6 +166,7 @@ struct core {
 int64_t core_now(const struct core *core);
 uint32_t core_random32(struct core *core);
 /* Is the wall clock suspect? Then no lease ends because of time. */
+int core_has_lost_sight(const struct core *core);
 int core_clock_is_suspect(const struct core *core);
 struct core_account *core_account_find(struct core *core, const char *name);
 /* Are its retained machines protected at the provider: supported and configured? */
@@ -261,7 +263,12 @@ void core_fill_answer(struct engine_request *request, const struct lease_aggrega
 
 /* Does the lease belong to the caller, or is the caller an admin? */
 int request_is_callers(const struct engine_request *r, const struct lease *l);
-/* The lease of r->ref, if the caller may change it; NULL: it may not, and r's answer says why. */
+/*
+ * Is the request answered by the lease as it is? It was carried out before, or is of an epoch that
+ * has ended.
+ */
+int request_is_over(struct engine_request *r, const struct lease_aggregate *a);
+/* The lease of r->ref, if the caller may change it; NULL: the request is answered. */
 struct lease_aggregate *request_find_lease(struct core *core, struct engine_request *r);
 
 /* ---- account_timers.c ------------------------------------------------------------------------ */
@@ -347,6 +354,10 @@ struct lease_facts core_facts(struct core *core, const struct lease_aggregate *a
  */
 int core_apply(struct core *core, struct lease_aggregate *a, const struct lease_event *event,
 	       struct lease_effects *out, struct err *err);
+/* The same for what a request asks for: the lease remembers its name, if it changes something. */
+int core_apply_request(struct core *core, struct lease_aggregate *a,
+		       const struct lease_event *event, const struct engine_request *r,
+		       struct lease_effects *out, struct err *err);
 /* The same, with facts that the caller has completed. */
 int core_apply_facts(struct core *core, struct lease_aggregate *a, const struct lease_event *event,
 		     const struct lease_facts *facts, struct lease_effects *out, struct err *err);
@@ -508,7 +519,7 @@ void core_clock_store(struct core *core);
 /* The clock is trusted: corrects stored times that lie in the future (lease/times.h). */
 int core_times_mend(struct core *core, struct err *err);
 
-/* ---- dispatch.c; only core.c and claims.c, which implement core.h, come after it ------------- */
+/* ---- dispatch.c; only core.c, claims.c and sight.c, which implement core.h, come after it ------------- */
 
 /* Queues a lease that is due in its account. */
 void queue_lease(struct core *core, const struct lease_aggregate *lease);

@@ -91,6 +91,11 @@ int core_account_has_open(struct core *core, const struct core_account *a)
 	return count > 0;
 }
 
+int core_has_lost_sight(const struct core *core)
+{
+	return env_mono_ms(core->env) >= core->sees_until_mono_ms;
+}
+
 int core_clock_is_suspect(const struct core *core)
 {
 	return clock_is_suspect(&core->clock, env_mono_ms(core->env));

@@ -57,6 +57,7 @@ enum lease_op {
 	X(LEASE_EVENT_BLOCKED)		/* its account is blocked, fenced or missing: no step can run */ \
 	X(LEASE_EVENT_UNBLOCKED) \
 	X(LEASE_EVENT_CLOCK_SET)	/* the wall clock was set: waits keep their length */ \
+	X(LEASE_EVENT_GAP)		/* for some time nobody watched over it */ \
 	X(LEASE_EVENT_RESTART)		/* the process that ran its step is gone */ \
 	X(LEASE_EVENT_VERDICT) \
 	X(LEASE_EVENT_CLAIM)		/* a running step reports on its rows */ \
@@ -158,6 +159,7 @@ struct lease_event {
 			/* times written between these were wrong by as much; 0, 0: none */
 			int64_t clock_from_ms, clock_to_ms;
 		};
+		int64_t gap_ms; /* GAP */
 		struct lease_verdict verdict;
 		struct {
 			const char *reason;
@@ -182,6 +184,7 @@ struct lease_facts {
 	int running;		  /* a step is running ... */
 	int64_t running_since_ms; /* ... since then, wall clock; 0: unknown */
 	int is_clock_suspect;	  /* the wall clock jumped: no lease ends by time */
+	int has_lost_sight; /* the store's rows may have another owner by now: no lease ends by time */
 	/* the account */
 	const char *account;	/* its name */
 	int can_protect;	/* its provider can protect retained resources */
@@ -191,6 +194,7 @@ struct lease_facts {
 	int is_blocked;		/* no step can run there now ... */
 	enum lease_block block;	/* ... and why */
 	struct gate_facts gate;
+	const char *request_id; /* how the request is named that asks for it; NULL, "": not at all */
 	int64_t settle_ms; /* how late its provider may show what it created */
 	const struct signer *signer;
 	struct resource_users users; /* PERMIT, REUSE: other leases with the same resource */

@@ -123,12 +123,21 @@ static int64_t time_add(int64_t at_ms, int64_t by_ms)
 	return __builtin_add_overflow(at_ms, by_ms, &sum) ? INT64_MAX : sum;
 }
 
+int64_t lease_ttl_end_ms(const struct lease *l)
+{
+	/* A damaged row may hold anything. */
+	int64_t credit_ms = l->credit_ms < LEASE_CREDIT_MOST_MS ? l->credit_ms :
+								  LEASE_CREDIT_MOST_MS;
+
+	return time_add(time_add(lease_begun_ms(l), l->ttl_ms), credit_ms);
+}
+
 int64_t lease_expires_ms(const struct lease *l)
 {
 	int is_queued = lease_is_queued(l);
-	int64_t end = is_queued ? time_add(l->created_ms, l->queue_ms) :
-				  time_add(lease_begun_ms(l), l->ttl_ms);
-	int64_t idle = time_add(l->touched_ms, l->idle_ms);
+	int64_t end = is_queued ? time_add(time_add(l->created_ms, l->queue_ms), l->credit_ms) :
+				  lease_ttl_end_ms(l);
+	int64_t idle = time_add(time_add(l->touched_ms, l->idle_ms), l->idle_credit_ms);
 
 	if ((l->state == LEASE_PROVISIONING && !is_queued) || !l->idle_ms)
 		return end;
@@ -140,7 +149,9 @@ int64_t lease_expires_at(const struct lease *l, int64_t now_ms)
 	struct lease shown = { .state = l->state,
 			       .ttl_ms = l->ttl_ms,
 			       .idle_ms = l->idle_ms,
-			       .queue_ms = l->queue_ms };
+			       .queue_ms = l->queue_ms,
+			       .credit_ms = l->credit_ms,
+			       .idle_credit_ms = l->idle_credit_ms };
 
 	shown.created_ms = time_past(l->created_ms, now_ms);
 	shown.admitted_ms = l->admitted_ms ? time_past(l->admitted_ms, now_ms) : 0;

@@ -11,8 +11,11 @@
 
 #define LEASE_TYPES_MAX 12
 #define LEASE_PORTS_MAX 8
+#define LEASE_REQUEST_ROOM 40 /* how a request is named */
 /* The longest backoff. */
 #define LEASE_WAIT_MOST_MS (60 * 60 * 1000)
+/* A TTL bounds what a machine costs: absences do not prolong it by more than this. */
+#define LEASE_CREDIT_MOST_MS (60 * 60 * 1000)
 
 /* name, text as clients see it */
 #define LEASE_STATES(X) \
@@ -144,6 +147,12 @@ struct lease {
 	/* its time, as requested; heartbeats and extensions change it */
 	int64_t ttl_ms;	 /* from its creation on; never becomes less */
 	int64_t idle_ms; /* from its last heartbeat on; 0: no idle timeout */
+	/*
+	 * Time in which nobody could watch over it, and its client perhaps reached nobody: it does not
+	 * count. What its TTL is longer by, at most LEASE_CREDIT_MOST_MS; and since its last heartbeat,
+	 * its idle timeout.
+	 */
+	int64_t credit_ms, idle_credit_ms;
 
 	/* state */
 	enum lease_state state;
@@ -173,6 +182,8 @@ struct lease {
 	enum lease_retention retention;
 	int is_billed; /* a resource that costs money may exist */
 	int breaches;  /* consecutive steps in which the plugin violated its contract */
+	/* the request that made its last change; "": it had no name */
+	char last_request[LEASE_REQUEST_ROOM];
 
 	/* the machine */
 	char host[64];
@@ -214,6 +225,8 @@ static inline int64_t lease_begun_ms(const struct lease *l)
 {
 	return l->admitted_ms ? l->admitted_ms : l->created_ms;
 }
+/* The end of its TTL. */
+int64_t lease_ttl_end_ms(const struct lease *l);
 /*
  * The end of its time: the earlier of TTL and idle timeout; while provisioning only the TTL
  * counts. In the queue: the end of the wait, or the idle timeout if that is earlier.

@@ -46,6 +46,11 @@ struct resource {
 	int64_t label_known;	/* the label value that we last wrote or adopted, 0: none */
 	int protect_by;		/* enum protect_by */
 	int64_t marked_ms;	/* when its protection was confirmed, 0: it is not protected */
+	/*
+	 * A request that was intended or permitted for it may take effect until then, on the store's
+	 * clock (lease/deadline.h); 0: none may.
+	 */
+	int64_t until_ms;
 	int is_dirty;		/* changed since last written; with n 0 never written */
 	/* The bill of it as this process last wrote it (lease/cost.h); from 0: not yet. */
 	int64_t billed_from_ms, billed_to_ms;

@@ -67,6 +67,7 @@ static void on_admit(struct life *s)
 	char length[DURATION_TEXT_SIZE];
 
 	l->admitted_ms = l->updated_ms = s->f->now_ms;
+	l->credit_ms = 0; /* of its wait, which is over */
 	l->provision_deadline_ms = s->f->now_ms + time_earlier(s->e->u.boot_ms, l->ttl_ms);
 	if (s->e->u.price_hour_micros) {
 		l->price_hour_micros = s->e->u.price_hour_micros;
@@ -103,7 +104,7 @@ static void on_tick_queued(struct life *s)
 
 	if (!expires)
 		return;
-	if (expires == l->created_ms + l->queue_ms) {
+	if (expires == l->created_ms + l->queue_ms + l->credit_ms) {
 		TEXT_SET(l->failure, "no capacity became free in time");
 		lifecycle_end(s, LEASE_FAILED, LEASE_END_QUEUE);
 		lease_note_add(s->out, NOTE_INFO, "lease.failed", "%s", l->failure);
@@ -130,7 +131,7 @@ static void on_tick_active(struct life *s)
 	if (!expires)
 		return;
 	lifecycle_end(s, LEASE_EXPIRED,
-		      expires == lease_begun_ms(l) + l->ttl_ms ? LEASE_END_TTL : LEASE_END_IDLE);
+		      expires == lease_ttl_end_ms(l) ? LEASE_END_TTL : LEASE_END_IDLE);
 	lease_note_add(s->out, NOTE_INFO, "lease.expired", "%s",
 		       l->end_reason == LEASE_END_TTL ? "its TTL is over" :
 							"its idle timeout is over");
@@ -155,7 +156,7 @@ static void on_tick_retained(struct life *s)
 		s->out->changed = 1;
 	}
 	if (!l->retain_until_ms || s->f->now_ms < l->retain_until_ms || l->attention[0] ||
-	    s->f->is_clock_suspect)
+	    s->f->is_clock_suspect || s->f->has_lost_sight)
 		return;
 	lifecycle_attend(s, LESSOR_CLASS_NONE, "its retention period is over");
 	l->due_ms = lease_retained_due(l, s->f);
@@ -185,6 +186,37 @@ static void due_shift_retained(struct life *s)
 	/* The end of a retention was set in wall clock time. */
 	if (s->l->due_ms != s->l->retain_until_ms)
 		due_shift(s);
+}
+
+static int64_t credit_more(int64_t credit_ms, int64_t by_ms, int64_t most_ms)
+{
+	int64_t sum;
+
+	return __builtin_add_overflow(credit_ms, by_ms, &sum) ? most_ms :
+								time_earlier(sum, most_ms);
+}
+
+/*
+ * Its time stands still while nobody watched over it. The gap has just ended: the idle timeout
+ * never reaches further than a whole one from now.
+ */
+static void on_gap(struct life *s)
+{
+	struct lease *l = s->l;
+	int64_t gap_ms = s->e->u.gap_ms;
+	int64_t idle_ms = s->f->now_ms > l->touched_ms ? s->f->now_ms - l->touched_ms : 0;
+
+	l->credit_ms = credit_more(l->credit_ms, gap_ms, LEASE_CREDIT_MOST_MS);
+	if (l->idle_ms)
+		l->idle_credit_ms = credit_more(l->idle_credit_ms, gap_ms, idle_ms);
+	if (l->state == LEASE_PROVISIONING && !lease_is_queued(l)) {
+		/* Its machine may be ready, or not even begun. */
+		l->provision_deadline_ms += time_earlier(gap_ms, LEASE_CREDIT_MOST_MS);
+		s->out->times_changed = 1;
+	} else {
+		l->due_ms = lease_expires_ms(l);
+	}
+	s->out->changed = 1;
 }
 
 /*
@@ -381,6 +413,7 @@ static const handler table[LIFE_EVENT_COUNT][PHASE_COUNT] = {
 				    on_unblocked, on_unblocked, NULL },
 	[LEASE_EVENT_CLOCK_SET] = { NULL, due_shift, NULL, due_shift, due_shift, due_shift_retained,
 				    NULL },
+	[LEASE_EVENT_GAP] = { on_gap, on_gap, on_gap, NULL, NULL, NULL, NULL },
 	[LEASE_EVENT_VERDICT] = { NULL, on_verdict_provisioning, NULL, on_verdict_owed,
 				  on_verdict_owed, on_verdict_retained, NULL },
 	[LEASE_EVENT_STUCK] = { NULL, on_stuck, on_stuck, on_stuck, on_stuck, on_stuck, NULL },

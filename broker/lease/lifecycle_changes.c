@@ -79,7 +79,7 @@ void lifecycle_end(struct life *s, enum lease_state state, enum lease_end_reason
  */
 int lifecycle_may_end(const struct life *s)
 {
-	if (s->f->is_clock_suspect)
+	if (s->f->is_clock_suspect || s->f->has_lost_sight)
 		return 0;
 	return !s->f->is_blind || !(s->l->state == LEASE_ACTIVE || s->f->residue || s->f->running);
 }

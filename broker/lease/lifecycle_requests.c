@@ -152,7 +152,8 @@ void on_retain_until(struct life *s)
 /* A lease that time may not end now is still live. */
 static int is_expired(const struct life *s)
 {
-	return s->f->now_ms >= lease_expires_ms(s->l) && !s->f->is_clock_suspect && !s->f->is_blind;
+	return s->f->now_ms >= lease_expires_ms(s->l) && !s->f->is_clock_suspect &&
+	       !s->f->has_lost_sight && !s->f->is_blind;
 }
 
 void on_touch(struct life *s)
@@ -166,6 +167,10 @@ void on_touch(struct life *s)
 	}
 	if (s->f->now_ms > l->touched_ms)
 		l->touched_ms = s->f->now_ms;
+	if (l->idle_credit_ms) {
+		l->idle_credit_ms = 0;
+		s->out->changed = 1;
+	}
 	if (!idle_ms || idle_ms == l->idle_ms)
 		return;
 	l->idle_ms = idle_ms;

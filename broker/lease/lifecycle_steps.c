@@ -83,6 +83,7 @@ static void verdict_ready(struct life *s)
 
 	l->state = LEASE_ACTIVE;
 	l->ready_ms = l->updated_ms = l->touched_ms = s->f->now_ms;
+	l->idle_credit_ms = 0;
 	TEXT_SET(l->host, v->host);
 	TEXT_SET(l->server_id, v->server_id);
 	TEXT_SET(l->server_name, v->server_name);

@@ -192,7 +192,7 @@ int row_unprotect_done(struct row_event *v)
 int row_unprotect_seen(struct row_event *v)
 {
 	struct resource *r = v->r;
-	int64_t settled_ms = r->changed_ms + v->f->settle_ms;
+	int64_t lands_ms = row_lands_ms(v);
 
 	if (r->state != LESSOR_STATE_UNPROTECT_UNKNOWN || !v->claim->evidence.is_seen)
 		return 0;
@@ -201,9 +201,9 @@ int row_unprotect_seen(struct row_event *v)
 		return row_set(v, row_present(v), "its protection was lifted");
 	}
 	/* The request may still be in flight. */
-	if (v->f->now_ms < settled_ms) {
+	if (v->f->now_ms < lands_ms) {
 		v->out->not_now = 1;
-		v->out->absence_ms = settled_ms;
+		v->out->absence_ms = lands_ms;
 		return row_refuse(v, "lifting its protection may still be under way");
 	}
 	r->protect_by = PROTECT_PERHAPS_OURS;

@@ -78,6 +78,8 @@ int row_check_proof(struct row_event *v);
 struct absence_facts row_absence(const struct row_event *v);
 /* Absence is not proven yet: keeps the count and refuses. -1. */
 int row_absence_pending(struct row_event *v);
+/* The end of the time in which a lost request about it may still be carried out. */
+int64_t row_lands_ms(const struct row_event *v);
 /*
  * UNPROTECT_UNKNOWN: decides from the read whether the protection was lifted. -1 if still
  * unknown.

@@ -143,6 +143,27 @@ static void note_refusal(struct row_event *v, enum authorization a, const char *
 	row_note(v, "delete-refused", evidence);
 }
 
+int64_t row_lands_ms(const struct row_event *v)
+{
+	return v->r->changed_ms + v->f->settle_ms;
+}
+
+/*
+ * It is protected, so an earlier delete without a response had no effect so far; but it may
+ * still be carried out if the protection is lifted. Only after the last moment at which it
+ * could arrive is it known that it never will.
+ */
+static int row_is_protected(struct row_event *v, const char *why)
+{
+	if (v->r->deletes_unknown && v->f->now_ms < row_lands_ms(v)) {
+		v->out->absence_ms = row_lands_ms(v);
+	} else {
+		v->r->deletes_unknown = 0;
+		row_set(v, row_present(v), why);
+	}
+	return row_refuse_for_operator(v, LESSOR_CLASS_PROTECTED, why);
+}
+
 int row_permit_refused(struct row_event *v, enum authorization a)
 {
 	const struct claim_evidence *e = &v->claim->evidence;
@@ -155,10 +176,7 @@ int row_permit_refused(struct row_event *v, enum authorization a)
 	case AUTHORIZATION_RETENTION_MARK:
 		return row_keep(v, e->seen.id ? observed_retain(&e->seen) : INT64_MAX);
 	case AUTHORIZATION_PROTECTED:
-		/* It exists and is protected, so no delete of ours can be in progress. */
-		v->r->deletes_unknown = 0;
-		row_set(v, row_present(v), why);
-		return row_refuse_for_operator(v, LESSOR_CLASS_PROTECTED, why);
+		return row_is_protected(v, why);
 	case AUTHORIZATION_FENCED:
 		return row_refuse_for_operator(v, LESSOR_CLASS_ACCOUNT, why);
 	default:

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "store/runs.h"
+#include "store/shard.h"
 #include "store/store.h"
 #include "store/survey.h"
 
@@ -45,15 +46,40 @@ struct opener {
 };
 
 extern const struct opener opener_sqlite;
+/* module.c: of the module that is loaded for it; NULL with `err` set if that cannot be. */
+const struct opener *opener_postgres(struct err *err);
+
+/* What a module of a backend exports as LESSOR_STORE_MODULE; built from the same source only. */
+#define STORE_MODULE_ABI 1
+struct store_module {
+	uint32_t abi;
+	uint32_t backend_size; /* sizeof(struct backend) */
+	const char *version;   /* of lessor */
+	const struct opener *opener;
+};
+
+/* Ownership of accounts: as in shard.h. */
+struct shard_backend {
+	int (*claim)(struct store *store, const struct shard_claim *claim, struct shard *ret,
+		     struct err *err);
+	int (*renew)(struct store *store, struct err *err);
+	int (*yield)(struct store *store, struct err *err);
+	const struct shard *(*owned)(const struct store *store);
+	int (*is_lost)(const struct store *store);
+	int64_t (*deadline_ms)(const struct store *store);
+};
 
 /* What it does with an open one. */
 struct backend {
+	const struct shard_backend *shards; /* NULL: one daemon has the database to itself */
+
 	/* ---- the connection: as in store.h ---- */
 
 	int (*view_holds)(const struct store *store);
 	void (*close)(struct store *store);
 	int (*check)(struct store *store, struct err *err);
 	int (*reserve_keep)(struct store *store, struct err *err);
+	int (*is_shared)(const struct store *store);
 
 	/* ---- transactions: as in store.h ---- */
 
@@ -69,6 +95,12 @@ struct backend {
 	void (*savepoint_undo)(struct store *store);
 	int (*snapshot_begin)(struct store *store, struct err *err);
 	void (*snapshot_end)(struct store *store);
+
+	/* ---- what no SQL can say for both: as in store.h ---- */
+
+	int (*touch_many)(struct store *store, const int64_t n[], const int64_t ms[], size_t count,
+			  struct err *err);
+	int (*create_lock)(struct store *store, struct err *err);
 
 	/* ---- statements: as below ---- */
 

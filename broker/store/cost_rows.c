@@ -5,8 +5,8 @@
 #define COLUMNS                                                                                \
 	"resource, cost.lease, lease_id, cost.slug, cost.owner, cost.org, cost.account, type," \
 	" cost.location, cost.currency, hour_micros, month_micros, unit_ms, minimum_ms, from_ms, to_ms"
-#define SELECT_COST                                                                         \
-	"SELECT " COLUMNS ", CASE WHEN lease.state <= 1 THEN " BEGUN " + ttl_ms ELSE 0 END" \
+#define SELECT_COST                                                                  \
+	"SELECT " COLUMNS ", CASE WHEN lease.state <= 1 THEN " TTL_END " ELSE 0 END" \
 	" FROM cost LEFT JOIN lease ON lease.n = cost.lease "
 /* As in lease_rows.c: ownership is part of the query. */
 #define COST_OWNED "(?2 <> 0 OR (cost.org = ?4 AND (?3 = '' OR cost.owner = ?3)))"
@@ -38,8 +38,10 @@ int store_cost_put(struct store *store, const struct cost *cost, struct err *err
 {
 	struct statement *stmt =
 		store_prepare(store,
-			      "INSERT INTO cost VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
-			      " ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT DO UPDATE SET"
+			      "INSERT INTO cost(resource, lease, lease_id, slug, owner, org, account,"
+			      " type, location, currency, hour_micros, month_micros, unit_ms,"
+			      " minimum_ms, from_ms, to_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
+			      " ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT(resource) DO UPDATE SET"
 			      " from_ms = excluded.from_ms, to_ms = excluded.to_ms",
 			      err);
 

@@ -6,10 +6,10 @@
 
 #include "util/alloc.h"
 
-#define RESOURCE_COLUMNS \
+#define RESOURCE_COLUMNS                                                                       \
 	"lease, account, attempt, kind, state, ours, name, id, action, evidence, created_ms, " \
 	"changed_ms, first_absent_ms, absent_count, seen_ms, authorized_ms, deletes_unknown, " \
-	"signed_lease, retain_epoch, label_known, protect_by, marked_ms"
+	"signed_lease, retain_epoch, label_known, protect_by, marked_ms, until_ms"
 
 static void resource_bind(struct statement *stmt, const struct resource *r)
 {
@@ -35,6 +35,7 @@ static void resource_bind(struct statement *stmt, const struct resource *r)
 	bind_number(stmt, 20, r->label_known);
 	bind_number(stmt, 21, r->protect_by);
 	bind_number(stmt, 22, r->marked_ms);
+	bind_number(stmt, 23, r->until_ms);
 }
 
 static void resource_read(struct statement *stmt, struct resource *r)
@@ -56,7 +57,8 @@ static void resource_read(struct statement *stmt, struct resource *r)
 		.label_known = column_number(stmt, 19),
 		.protect_by = column_int(stmt, 20),
 		.marked_ms = column_number(stmt, 21),
-		.n = column_number(stmt, 22),
+		.until_ms = column_number(stmt, 22),
+		.n = column_number(stmt, 23),
 	};
 	COLUMN_TEXT(stmt, 1, r->account);
 	COLUMN_TEXT(stmt, 6, r->name);
@@ -67,9 +69,11 @@ static void resource_read(struct statement *stmt, struct resource *r)
 }
 
 #define TEXTS(X) X(account) X(name) X(id) X(action) X(evidence) X(signed_lease)
-#define NUMBERS(X) X(n) X(lease) X(attempt) X(kind) X(state) X(ours) X(created_ms) X(changed_ms) \
-	X(first_absent_ms) X(absent_count) X(seen_ms) X(authorized_ms) X(deletes_unknown) \
-	X(retain_epoch) X(label_known) X(protect_by) X(marked_ms)
+#define NUMBERS(X)                                                                                \
+	X(n)                                                                                      \
+	X(lease) X(attempt) X(kind) X(state) X(ours) X(created_ms) X(changed_ms)                  \
+		X(first_absent_ms) X(absent_count) X(seen_ms) X(authorized_ms) X(deletes_unknown) \
+			X(retain_epoch) X(label_known) X(protect_by) X(marked_ms) X(until_ms)
 #define DIFFER_TEXT(field) if (strcmp(a->field, b->field)) return #field;
 #define DIFFER_NUMBER(field) if (a->field != b->field) return #field;
 
@@ -86,13 +90,13 @@ int store_resource_insert(struct store *store, struct resource *r, struct err *e
 		store_prepare(store,
 			      "INSERT INTO resource(" RESOURCE_COLUMNS ", n) VALUES("
 			      "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
-			      "?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
+			      "?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
 			      err);
 
 	if (!stmt)
 		return -1;
 	resource_bind(stmt, r);
-	return store_run_new(store, stmt, 23, "resource", &r->n, "writing an intent", err);
+	return store_run_new(store, stmt, 24, "resource", &r->n, "writing an intent", err);
 }
 
 int store_resource_update(struct store *store, const struct resource *r, struct err *err)
@@ -103,13 +107,13 @@ int store_resource_update(struct store *store, const struct resource *r, struct 
 			      " ours = ?6, name = ?7, id = ?8, action = ?9, evidence = ?10, created_ms = ?11,"
 			      " changed_ms = ?12, first_absent_ms = ?13, absent_count = ?14, seen_ms = ?15,"
 			      " authorized_ms = ?16, deletes_unknown = ?17, signed_lease = ?18, retain_epoch = ?19,"
-			      " label_known = ?20, protect_by = ?21, marked_ms = ?22 WHERE n = ?23",
+			      " label_known = ?20, protect_by = ?21, marked_ms = ?22, until_ms = ?23 WHERE n = ?24",
 			      err);
 
 	if (!stmt)
 		return -1;
 	resource_bind(stmt, r);
-	bind_number(stmt, 23, r->n);
+	bind_number(stmt, 24, r->n);
 	return store_run_one(store, stmt, "writing the ledger", err);
 }
 
@@ -120,7 +124,7 @@ static int read_resources(struct store *store, int64_t lease_n, const char *acco
 	struct statement *stmt =
 		store_prepare(store,
 			      "SELECT " RESOURCE_COLUMNS ", n FROM resource "
-			      "WHERE lease = ?1 AND (?2 IS NULL OR account = ?2) ORDER BY n",
+			      "WHERE lease = ?1 AND (" IS_NULL("?2") " OR account = ?2) ORDER BY n",
 			      err);
 	size_t cap = 0;
 	int rc;
@@ -232,8 +236,8 @@ int store_resource_users(struct store *store, const char *account, uint32_t kind
 	/* A lease counts while it is not done and its row is not over. */
 	struct statement *stmt =
 		store_prepare(store,
-			      "SELECT resource.n, ours, resource.state IN " DELETING
-			      " FROM resource"
+			      "SELECT resource.n, ours, CASE WHEN resource.state IN " DELETING
+			      " THEN 1 ELSE 0 END FROM resource"
 			      " JOIN lease ON lease.n = resource.lease"
 			      " WHERE resource.account = ?1 AND resource.kind = ?2 AND resource.id = ?3"
 			      " AND resource.id <> '' AND resource.lease <> ?4 AND resource.state NOT IN " OVER
@@ -266,7 +270,7 @@ int store_resource_claim(struct store *store, const char *account, uint32_t kind
 		store_prepare(store,
 			      "SELECT n FROM resource WHERE account = ?1 "
 			      "AND kind = ?2 AND id = ?3 AND id <> '' "
-			      "AND state NOT IN (5, 10, 11) ORDER BY ours DESC LIMIT 1",
+			      "AND state NOT IN (5, 10, 11) ORDER BY ours DESC, n LIMIT 1",
 			      err);
 	int rc;
 
@@ -342,7 +346,10 @@ static void attempt_bind(struct statement *stmt, const struct attempt *a)
 int store_attempt_insert(struct store *store, const struct attempt *a, struct err *err)
 {
 	struct statement *stmt =
-		store_prepare(store, "INSERT INTO attempt VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)", err);
+		store_prepare(store,
+			      "INSERT INTO attempt(lease, number, type, location, refused, reason,"
+			      " started_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+			      err);
 
 	if (!stmt)
 		return -1;

@@ -36,9 +36,12 @@ int delete_absence_counts(struct hz *z, const struct lessor_resource *row)
 	return now - row->changed_ms >= YOUNG_MS || now - row->created_ms >= SETTLED_MS;
 }
 
-static int64_t since_change(struct hz *z, const struct lessor_resource *row)
+/* How long ago its delete was accepted. In the step that sent it, `row` is still older. */
+static int64_t since_delete(struct hz *z, const struct lessor_resource *row)
 {
-	return lessor_now(z->call) - row->changed_ms;
+	int is_now = z->destroyed_row == row->row;
+
+	return lessor_now(z->call) - (is_now ? z->destroyed_ms : row->changed_ms);
 }
 
 static int record_gone(struct hz *z, const struct lessor_resource *row, const char *evidence)
@@ -114,7 +117,7 @@ static int64_t delete_polled_ms(const struct hz *z)
 
 static void learn_delete(struct hz *z, const struct lessor_resource *row)
 {
-	struct poll_sample sample = { delete_polled_ms(z), since_change(z, row) };
+	struct poll_sample sample = { delete_polled_ms(z), since_delete(z, row) };
 	struct poll_subject subject;
 
 	delete_subject(z, &subject);
@@ -123,7 +126,7 @@ static void learn_delete(struct hz *z, const struct lessor_resource *row)
 
 static int delete_pending(struct hz *z, const struct lessor_resource *row)
 {
-	int64_t elapsed_ms = since_change(z, row);
+	int64_t elapsed_ms = since_delete(z, row);
 	char cursor[40];
 
 	snprintf(cursor, sizeof(cursor), "delete %" PRId64, elapsed_ms);
@@ -185,7 +188,7 @@ static int prove_absence(struct hz *z, const struct lessor_resource *row, int su
 	}
 	if (reply.rule)
 		return read_failed(z, &reply);
-	if (since_change(z, row) > (succeeded || !is_server(row) ? LINGER_DONE_MS : LINGER_MS))
+	if (since_delete(z, row) > (succeeded || !is_server(row) ? LINGER_DONE_MS : LINGER_MS))
 		return delete_again(z, row, "still exists long after its delete was accepted");
 	return delete_pending(z, row);
 }
@@ -203,7 +206,7 @@ static int follow_delete(struct hz *z, const struct lessor_resource *row)
 		return delete_again(z, row, "the provider failed to delete it");
 	case DELETE_RUNS:
 		/* Some actions never finish although the resource is gone. */
-		return since_change(z, row) > LINGER_MS ? prove_absence(z, row, 0) :
+		return since_delete(z, row) > LINGER_MS ? prove_absence(z, row, 0) :
 							  delete_pending(z, row);
 	case DELETE_UNREAD:
 		break;
@@ -265,7 +268,8 @@ static int send_delete(struct hz *z, const struct lessor_resource *row)
 	auto_reply reply = { 0 };
 
 	resource_path(row, path, sizeof(path));
-	z->destroyed = 1;
+	z->destroyed_row = row->row;
+	z->destroyed_ms = lessor_now(z->call);
 	api_delete(z->call, path, row->row, &reply);
 	if (!reply.rule)
 		return delete_accepted(z, row, &reply);
@@ -395,5 +399,5 @@ int delete_resource(struct hz *z, const struct lessor_resource *row)
 		return lessor_refuse(z->call, LESSOR_CLASS_BUG, "%s is present but has no id",
 				     row->name);
 	/* At most one destructive request per step. */
-	return z->destroyed ? lessor_pending(z->call, AT_ONCE, "") : delete_present(z, row);
+	return z->destroyed_row ? lessor_pending(z->call, AT_ONCE, "") : delete_present(z, row);
 }

@@ -21,7 +21,8 @@
 struct hz {
 	struct lessor_call *call;
 	const struct lessor_lease *lease;
-	int destroyed; /* this step has sent its only destructive request */
+	int64_t destroyed_row; /* of this step's only destructive request, 0: none was sent ... */
+	int64_t destroyed_ms;  /* ... and when; the row as the step began does not tell */
 };
 
 static inline int keys_are_shared(struct lessor_call *call)

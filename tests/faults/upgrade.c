@@ -14,6 +14,8 @@
 
 /* Downgrades from the newest schema; only this test does that. */
 static const char down[] =
+	"UPDATE meta SET value = CAST(number AS TEXT) WHERE key IN ('token_epoch', 'clock');"
+	"ALTER TABLE meta DROP COLUMN number;"
 	"DROP TABLE cost; ALTER TABLE price DROP COLUMN month_micros;"
 	"ALTER TABLE price DROP COLUMN unit_ms; ALTER TABLE price DROP COLUMN minimum_ms;"
 	"DROP TRIGGER lease_inserted; DROP TRIGGER lease_updated; DROP TRIGGER lease_deleted;"
@@ -30,6 +32,8 @@ static const char down[] =
 	"ALTER TABLE resource RENAME COLUMN absent_count TO looks;"
 	"ALTER TABLE lease DROP COLUMN retention; ALTER TABLE lease DROP COLUMN is_billed;"
 	"ALTER TABLE lease DROP COLUMN breaches;"
+	"ALTER TABLE resource DROP COLUMN until_ms;"
+	"ALTER TABLE lease DROP COLUMN credit_ms; ALTER TABLE lease DROP COLUMN idle_credit_ms;"
 	"DROP INDEX lease_slug_owner; DROP INDEX lease_slug_any;"
 	"ALTER TABLE lease DROP COLUMN location_preferred;"
 	"DROP INDEX lease_queued; DROP TABLE queue_owner;"

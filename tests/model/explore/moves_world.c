@@ -76,8 +76,8 @@ static void provider(struct mover *m, enum thing thing)
 /* ---- people ---------------------------------------------------------------------------------------------- */
 
 /*
- * Left out: a change between a step's read and the request that follows it. No step can
- * detect that.
+ * Left out: a change between a step's read and the request that follows it, and a new label
+ * while a lost request is on its way. No step can detect that.
  */
 static void people(struct mover *m, enum thing thing)
 {
@@ -97,7 +97,8 @@ static void people(struct mover *m, enum thing thing)
 		v->w.is_bared = 1;
 		move_end(m, FAULTY, "a person UNPROTECTS %s", thing_name(thing));
 	}
-	v = o->is_signed ? move_begin_of(m, &m->from->left.people) : NULL;
+	v = o->is_signed && o->late == LATE_NOTHING ? move_begin_of(m, &m->from->left.people) :
+						      NULL;
 	if (v) {
 		v->w.objects[thing].is_signed = 0;
 		move_end(m, FAULTY, "a person RELABELS %s", thing_name(thing));

@@ -183,10 +183,11 @@ static uint8_t age(int64_t now_ms, int64_t at_ms, int most)
 	return (uint8_t)(ticks < most ? ticks : most);
 }
 
-/* Does it matter when the row entered its state? As in absence.c. */
+/* Does it matter when the row entered its state? As in absence.c and row_lands_ms. */
 static int change_counts(const struct resource *r)
 {
 	return lessor_state_is_unsettled(r->state) || r->state == LESSOR_STATE_DELETING ||
+	       r->state == LESSOR_STATE_DELETE_UNKNOWN ||
 	       r->state == LESSOR_STATE_UNPROTECT_UNKNOWN;
 }
 

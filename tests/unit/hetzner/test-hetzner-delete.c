@@ -250,6 +250,45 @@ static void a_lost_delete_of_a_key(void **state)
 	life_free(life);
 }
 
+static void protect(struct life *life, int on)
+{
+	char target[80], body[64];
+
+	snprintf(target, sizeof(target), "/v1/servers/%s/actions/change_protection",
+		 life->lease.server_id);
+	snprintf(body, sizeof(body), "{'delete':%s,'rebuild':%s}", on ? "true" : "false",
+		 on ? "true" : "false");
+	assert_int_equal(life_meddle(life, "POST", target, body), 201);
+	life->now_ms += 1000;
+}
+
+/*
+ * A person protects the server after a delete without a response. That delete may still be
+ * carried out, once the protection is lifted: no client is told that the server is kept.
+ */
+static void a_lost_delete_and_then_protected(void **state)
+{
+	struct life *life = life_active("cx23");
+
+	(void)state;
+	life_fault(life, "{'match':{'op':'s.delete'},'fault':{'kind':'close'}}");
+	life_release(life, 1);
+	step_to_delete(life);
+	protect(life, 1);
+	life_step(life);
+	assert_int_equal(life->lease.attention_class, LESSOR_CLASS_PROTECTED);
+	assert_int_equal(server(life)->state, LESSOR_STATE_DELETE_UNKNOWN);
+	assert_int_equal(life_try_release(life, 0), LEASE_REFUSAL_CLEANUP_RUNS);
+	/* The next look comes when it can be told, and it can be kept again. */
+	life_step(life);
+	assert_int_equal(server(life)->state, LESSOR_STATE_PRESENT);
+	assert_int_equal(server(life)->deletes_unknown, 0);
+	assert_in_range(life->now_ms - server(life)->authorized_ms, life->settle_ms,
+			life->settle_ms + 15000);
+	assert_int_equal(life_try_release(life, 0), LEASE_REFUSAL_NONE);
+	life_free(life);
+}
+
 /* The process crashes with a permit out: after a restart, a delete may be in progress. */
 static void died_with_a_permit(void **state)
 {
@@ -400,6 +439,31 @@ static void deletes_that_do_not_end(void **state)
 		assert_true(life->now_ms - released_ms < 600000);
 		life_free(life);
 	}
+}
+
+/*
+ * The key is much older than its delete, which is accepted and has no effect: it is read for a
+ * minute, and only then deleted again.
+ */
+static void an_ignored_delete_of_an_old_key(void **state)
+{
+	struct life *life = life_active("cx23");
+	int64_t deleted_ms;
+
+	(void)state;
+	life->now_ms += 600000;
+	life_fault(life, "{'match':{'op':'k.delete'},'fault':{'kind':'delete_ignored'}}");
+	life_release(life, 1);
+	while (!life_count_requests(life, "DELETE /ssh_keys/"))
+		life_step(life);
+	assert_int_equal(life_row(life, LESSOR_KIND_KEY)->state, LESSOR_STATE_DELETING);
+	deleted_ms = life->now_ms;
+	while (life_count_requests(life, "DELETE /ssh_keys/") < 2)
+		life_step(life);
+	assert_in_range(life->now_ms - deleted_ms, 60000, 120000);
+	life_end(life, 60);
+	life_expect_clean(life, 0);
+	life_free(life);
 }
 
 /* ---- refused deletes ------------------------------------------------------------------------ */
@@ -667,6 +731,8 @@ int main(void)
 		cmocka_unit_test(b4_a_delete_that_is_answered_with_something_else),
 		cmocka_unit_test(b4_an_action_that_is_answered_with_another),
 		cmocka_unit_test(deletes_that_do_not_end),
+		cmocka_unit_test(an_ignored_delete_of_an_old_key),
+		cmocka_unit_test(a_lost_delete_and_then_protected),
 		cmocka_unit_test(a_delete_that_we_may_not),
 		cmocka_unit_test(a_token_that_may_only_read),
 		cmocka_unit_test(a_delete_that_is_not_possible_now),

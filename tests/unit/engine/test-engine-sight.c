@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* When blind, nothing ends: absences do not count, and no lease ends while nobody may decide it. */
+#include "fixture.h"
+
+#include "lease/lease.h"
+
+/* The world's leases: TTL one hour, idle timeout half an hour. */
+#define IDLE (30 * MINUTE)
+
+/* For so long no daemon runs; then one starts, and its claim says how long. */
+static void away(int64_t ms)
+{
+	w.d.now_ms += ms;
+	driver_close(&w.d);
+	driver_open(&w.d);
+	driver_begin(&w.d);
+	core_gap(w.d.core, ms);
+	driver_flush(&w.d);
+	world_settle(&w);
+}
+
+static int heartbeat(void)
+{
+	struct asked a = { 0 };
+
+	a.request.kind = REQUEST_HEARTBEAT;
+	strcpy(a.request.ref, ID);
+	world_ask(&w, &a);
+	return a.request.result;
+}
+
+static void a_full_idle_time_after_all_were_away(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	world_pass(&w, MINUTE);
+	away(IDLE + SECOND);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	/* What had passed before it counts, and no more than that. */
+	world_pass(&w, IDLE - 2 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	world_pass(&w, 3 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
+	assert_int_equal(lease(ID).end_reason, LEASE_END_IDLE);
+	assert_int_equal(world_alive(&w), 0);
+}
+
+static void a_heartbeat_ends_the_credit(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	away(20 * MINUTE);
+	assert_int_equal(heartbeat(), RESULT_OK);
+	assert_int_equal(lease(ID).idle_credit_ms, 0);
+	assert_in_range(lease(ID).credit_ms, 20 * MINUTE, 20 * MINUTE);
+	world_pass(&w, IDLE - MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	world_pass(&w, 2 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
+}
+
+/* A gap that is told twice, or is longer than the lease is old, gives no more than a whole one. */
+static void a_credit_is_never_more_than_a_whole_idle_time(void **state)
+{
+	struct lease l;
+
+	(void)state;
+	create_ready(ID);
+	away(10 * MINUTE);
+	driver_begin(&w.d);
+	core_gap(w.d.core, 10 * HOUR);
+	driver_flush(&w.d);
+	l = lease(ID);
+	assert_true(lease_expires_ms(&l) <= driver_wall(&w.d) + IDLE);
+	world_pass(&w, IDLE + MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
+}
+
+/* The TTL bounds what a machine costs: an absence prolongs it by an hour at most. */
+static void a_ttl_is_prolonged_within_bounds(void **state)
+{
+	int64_t begun_ms;
+
+	(void)state;
+	create_ready(ID);
+	begun_ms = lease(ID).created_ms;
+	for (int i = 0; i < 3; i++) {
+		away(25 * MINUTE);
+		assert_int_equal(heartbeat(), RESULT_OK);
+	}
+	assert_int_equal(lease(ID).credit_ms, LEASE_CREDIT_MOST_MS);
+	while (lease(ID).state == LEASE_ACTIVE) {
+		heartbeat();
+		world_pass(&w, MINUTE);
+	}
+	assert_int_equal(lease(ID).end_reason, LEASE_END_TTL);
+	assert_in_range(lease(ID).ended_ms, begun_ms + 2 * HOUR, begun_ms + 2 * HOUR + MINUTE);
+}
+
+static void a_machine_in_the_making_is_waited_for(void **state)
+{
+	struct asked a = { 0 };
+	int64_t deadline_ms;
+
+	(void)state;
+	w.boot_polls = 5;
+	world_create(&w, &a, ID);
+	assert_int_equal(lease(ID).state, LEASE_PROVISIONING);
+	deadline_ms = lease(ID).provision_deadline_ms;
+	away(40 * MINUTE);
+	assert_int_equal(lease(ID).provision_deadline_ms, deadline_ms + 40 * MINUTE);
+	world_pass(&w, 5 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+}
+
+/* It stood still, say, and cannot know whether somebody else owns its leases by now. */
+static void nothing_ends_beyond_the_own_deadline(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	core_see_until(w.d.core, w.d.now_ms + MINUTE);
+	world_pass(&w, 2 * HOUR);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	assert_int_equal(heartbeat(), RESULT_OK);
+	assert_int_equal(world_alive(&w), 1);
+	/* It has renewed, and knows that it missed nothing; the TTL is over. */
+	core_see_until(w.d.core, w.d.now_ms + MINUTE);
+	world_pass(&w, 10 * SECOND);
+	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
+}
+
+static void a_late_renewal_comes_before_the_expiry(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	core_see_until(w.d.core, w.d.now_ms + 3 * SECOND);
+	w.d.now_ms += IDLE + SECOND;
+	world_settle(&w);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	driver_begin(&w.d);
+	core_gap(w.d.core, IDLE + SECOND);
+	core_see_until(w.d.core, INT64_MAX);
+	driver_flush(&w.d);
+	world_pass(&w, IDLE - MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	world_pass(&w, 2 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_full_idle_time_after_all_were_away),
+		TEST(a_heartbeat_ends_the_credit),
+		TEST(a_credit_is_never_more_than_a_whole_idle_time),
+		TEST(a_ttl_is_prolonged_within_bounds),
+		TEST(a_machine_in_the_making_is_waited_for),
+		TEST(nothing_ends_beyond_the_own_deadline),
+		TEST(a_late_renewal_comes_before_the_expiry),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
