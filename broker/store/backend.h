@@ -49,12 +49,11 @@ extern const struct opener opener_sqlite;
 /* module.c: of the module that is loaded for it; NULL with `err` set if that cannot be. */
 const struct opener *opener_postgres(struct err *err);
 
-/* What a module of a backend exports as LESSOR_STORE_MODULE; built from the same source only. */
+/* What a module exports as lessord_store_module; both are built from the same source. */
 #define STORE_MODULE_ABI 1
 struct store_module {
 	uint32_t abi;
 	uint32_t backend_size; /* sizeof(struct backend) */
-	const char *version;   /* of lessor */
 	const struct opener *opener;
 };
 

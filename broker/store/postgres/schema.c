@@ -3,9 +3,9 @@
 
 int pg_schema_make(struct pg_connection *c, struct err *err)
 {
-	(void)c;
-	(void)err;
-	return 0;
+	return pg_script(c,
+			 "CREATE TABLE IF NOT EXISTS meta(key text PRIMARY KEY, value bytea NOT NULL)",
+			 "making the schema", err);
 }
 
 int pg_schema_readable(struct pg_connection *c, struct err *err)
