@@ -26,6 +26,7 @@ struct event_base;
 struct http_body_rule;
 struct http_counters;
 struct http_exchange;
+struct relay_config;
 
 /* Header lines for http_config.answer_fields: no caching, no sniffing. CORS is never allowed. */
 #define API_ANSWER_FIELDS \
@@ -105,6 +106,8 @@ struct api_parts {
 	struct store *reader; /* from store_open_reader; used on this thread only */
 	struct runs *runs;
 	struct store *runs_reader; /* the same for the runs' file; NULL: there is none */
+	/* How requests reach the other daemons on this database; NULL: there are none. */
+	const struct relay_config *relay;
 };
 
 /*

@@ -75,6 +75,12 @@ void reply_error(struct api_request *request, int status, const char *code, cons
 	http_reply_error(request->ex, status, code, message);
 }
 
+void reply_busy(struct api_request *request)
+{
+	http_reply_header(request->ex, "Retry-After", "1");
+	reply_error(request, 503, "busy", "Too many requests are waiting; try again.");
+}
+
 void reply_request_error(struct api_request *request)
 {
 	reply_error(request, request->error.status, request->error.code, request->error.message);

@@ -21,6 +21,8 @@ void reply_stream(struct api_request *request, const char *type, http_drain_fn o
 /* Sends request->error. */
 void reply_request_error(struct api_request *request);
 void reply_error(struct api_request *request, int status, const char *code, const char *message);
+/* 503: too many requests wait. */
+void reply_busy(struct api_request *request);
 /* The same 404 for what does not exist and for what the caller may not see. */
 void reply_not_found(struct api_request *request);
 /* The store could not be read: counts it, logs the first of a series, and answers 503. */

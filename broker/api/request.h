@@ -19,6 +19,7 @@
 #include "api/cache.h"
 #include "api/engine_queue.h"
 #include "api/json_body.h"
+#include "api/relay.h"
 #include "api/route.h"
 #include "api/run_queue.h"
 #include "http/exchange.h"
@@ -33,6 +34,7 @@ struct api {
 	struct completions *completions;
 	struct engine_queue *engine_queue;
 	struct run_queue *run_queue;
+	struct relay *relay;		      /* NULL: no other daemon uses the database */
 	const struct http_counters *counters; /* may be NULL */
 	const struct route *routes;	      /* the route table */
 	size_t route_count;

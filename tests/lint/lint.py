@@ -87,7 +87,7 @@ LIBRARIES = (
     (r"sqlite3\.h", ("broker/store/sqlite/",)),
     (r"libpq-fe\.h", ("broker/store/postgres/",)),
     (r"zlib\.h", ("broker/store/",)),
-    (r"curl/", ("broker/provider/http", "broker/provider/url", "broker/cli/")),
+    (r"curl/", ("broker/provider/http", "broker/provider/url", "broker/api/peer", "broker/cli/")),
     (r"event2/", ("broker/http/", "broker/api/", "broker/daemon/", "sdk/sim/")),
     (r"dlfcn\.h", ("sdk/loader/", "broker/store/module")),
     # The command line reads its own settings file.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of functions of the store on PostgreSQL, and how its stores are opened. */
 #include "store/postgres/internal.h"
+#include "store/postgres/shard_internal.h"
 
 #include <stdlib.h>
 
@@ -92,6 +93,7 @@ const struct backend backend_postgres = {
 	.check = check,
 	.reserve_keep = reserve_keep,
 	.is_shared = is_shared,
+	.shards = &shard_backend_postgres,
 	.state = pg_state,
 	.data_version = data_version,
 	.begin = pg_begin,

@@ -106,6 +106,9 @@ void pg_rollback(struct store *store)
 	if (is_sent && word_send(c, "ROLLBACK", "rolling back", NULL) == 0)
 		pg_wait(c, 1, NULL);
 	c->phase = PG_IDLE;
+	/* A read may have found out that its fence has failed. */
+	if (c->failure.kind && c->binding)
+		c->binding->refused(c->binding, c);
 }
 
 /* It is not committed, and c->failure says why. The memory of the caller is ahead of it. */
