@@ -9,7 +9,7 @@
 
 enum table_place {
 	TABLE_OF_LEASES,
-	TABLE_OF_RUNS,	/* in SQLite, in the runs' file */
+	TABLE_OF_RUNS,	  /* in SQLite, in the runs' file */
 	TABLE_OF_TOTALS,  /* follows from the leases, by triggers */
 	TABLE_OF_DAEMONS, /* who runs at the moment */
 };

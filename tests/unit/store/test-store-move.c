@@ -1,3 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit/test.h"
-int main(void) { return 0; }
+int main(void)
+{
+	return 0;
+}

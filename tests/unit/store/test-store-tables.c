@@ -57,7 +57,9 @@ static void lines_free(struct lines *lines)
 /* SQLite's types are names only; meta's value has none. */
 static const char *type_of(const char *declared)
 {
-	return !strcmp(declared, "INTEGER") ? "bigint" : !strcmp(declared, "TEXT") ? "text" : "bytea";
+	return !strcmp(declared, "INTEGER") ? "bigint" :
+	       !strcmp(declared, "TEXT")    ? "text" :
+					      "bytea";
 }
 
 static void sqlite_read(const char *file, const char *but, struct lines *ret)
@@ -79,7 +81,10 @@ static void sqlite_read(const char *file, const char *but, struct lines *ret)
 		line_add(ret, "%s.%s %s%s %s", sqlite3_column_text(stmt, 0),
 			 sqlite3_column_text(stmt, 1),
 			 type_of((const char *)sqlite3_column_text(stmt, 2)),
-			 is_key ? " key" : is_not_null ? "" : " null", text);
+			 is_key	     ? " key" :
+			 is_not_null ? "" :
+				       " null",
+			 text);
 	}
 	sqlite3_finalize(stmt);
 	sqlite3_close(db);
@@ -146,9 +151,7 @@ static int lines_compare(const struct lines *a, const struct lines *b, const cha
 	int wrong = 0;
 
 	while (i < a->count || k < b->count) {
-		int order = i == a->count ? 1 :
-			    k == b->count ? -1 :
-					    strcmp(a->line[i], b->line[k]);
+		int order = i == a->count ? 1 : k == b->count ? -1 : strcmp(a->line[i], b->line[k]);
 		const char *line = order < 0 ? a->line[i] : b->line[k];
 
 		if (order && !is_excepted(line, order > 0)) {
@@ -194,7 +197,9 @@ static void table_add(const struct table *table, struct lines *ret)
 
 	for (size_t i = 0; i < count; i++)
 		line_add(ret, "%s.%s %s%s ", table->name, columns[i].name, types[columns[i].type],
-			 i < keys ? " key" : columns[i].is_nullable ? " null" : "");
+			 i < keys		? " key" :
+			 columns[i].is_nullable ? " null" :
+						  "");
 }
 
 /* What handles all tables alike forgets none of their columns. */
@@ -343,7 +348,8 @@ static void a_database_of_another_encoding_is_refused(void **state)
 
 	(void)state;
 	assert_int_equal(sscanf(strstr(other, "lessor_"), "%63[a-z0-9_]", name), 1);
-	snprintf(sql, sizeof(sql), "CREATE DATABASE %s_l ENCODING 'LATIN1' TEMPLATE template0", name);
+	snprintf(sql, sizeof(sql), "CREATE DATABASE %s_l ENCODING 'LATIN1' TEMPLATE template0",
+		 name);
 	postgres_sql(other, sql);
 	assert_true(asprintf(&latin, "%.*s%s_l%s", (int)(strstr(other, name) - other), other, name,
 			     strstr(other, name) + strlen(name)) > 0);
