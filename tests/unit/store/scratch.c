@@ -2,17 +2,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "scratch.h"
 #include "unit/test.h"
 #include "store/runs.h"
 #include "util/text.h"
-#include "vfs.h"
 
-char folder[64];
-char path[96];
+char path[256];
 struct env env;
 struct store *store, *runs;
 
@@ -41,32 +37,6 @@ void scratch_close(void)
 	store_close(runs);
 	store_close(store);
 	runs = store = NULL;
-}
-
-int scratch_setup(void **state)
-{
-	(void)state;
-	umask(077);
-	snprintf(folder, sizeof(folder), "%.30s/lessor-store-XXXXXX",
-		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-	if (!mkdtemp(folder))
-		return -1;
-	snprintf(path, sizeof(path), "%s/db", folder);
-	env_system(&env);
-	vfs_set(NULL);
-	store = scratch_open();
-	return 0;
-}
-
-int scratch_teardown(void **state)
-{
-	char command[128];
-
-	(void)state;
-	vfs_set(NULL);
-	scratch_close();
-	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-	return system(command);
 }
 
 struct lease scratch_lease(const char *id)

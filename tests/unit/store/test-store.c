@@ -9,6 +9,16 @@
 #include "util/text.h"
 #include "vfs.h"
 
+/* `rc` is that of a write which cannot be; ends the transaction. */
+static void fails_by_commit(int rc, struct err *err)
+{
+	if (!rc && !scratch_is_file())
+		rc = store_commit(store, err);
+	else
+		store_rollback(store);
+	assert_int_equal(rc, -1);
+}
+
 static void a_lease_comes_back_as_it_went_in(void **state)
 {
 	struct lease l = scratch_insert("cbx_000000000001"), back;
@@ -38,8 +48,7 @@ static void a_lease_comes_back_as_it_went_in(void **state)
 	assert_int_equal(store_lease_by_id(store, "cbx_nobody", &back, NULL), 1);
 	l.n = 999;
 	scratch_begin();
-	assert_int_equal(store_lease_update(store, &l, NULL), -1);
-	store_rollback(store);
+	fails_by_commit(store_lease_update(store, &l, NULL), NULL);
 }
 
 /* Written by a newer version before a downgrade, or by hand. */
@@ -70,10 +79,9 @@ static void an_id_is_taken_once(void **state)
 
 	(void)state;
 	scratch_begin();
-	assert_int_equal(store_lease_insert(store, &l, &err), -1);
+	fails_by_commit(store_lease_insert(store, &l, &err), &err);
 	assert_int_equal(err.kind, ERR_CONFLICT);
-	assert_false(store_broken(store));
-	scratch_commit();
+	assert_false(scratch_is_file() && store_broken(store));
 }
 
 static void a_savepoint_undoes_only_its_own(void **state)
@@ -81,6 +89,8 @@ static void a_savepoint_undoes_only_its_own(void **state)
 	struct lease a = scratch_lease("cbx_000000000001"), b = scratch_lease("cbx_000000000002"), back;
 
 	(void)state;
+	if (!scratch_is_file())
+		skip();
 	scratch_begin();
 	store_savepoint(store, NULL);
 	store_lease_insert(store, &a, NULL);
@@ -97,6 +107,8 @@ static void a_savepoint_undoes_only_its_own(void **state)
 static void a_savepoint_that_is_gone_breaks_the_store(void **state)
 {
 	(void)state;
+	if (!scratch_is_file())
+		skip();
 	for (int keeps = 0; keeps < 2; keeps++) {
 		scratch_close();
 		store = scratch_open();
@@ -122,7 +134,8 @@ static void a_reader_sees_what_was_committed(void **state)
 	assert_int_equal(store_lease_by_id(reader, l.id, &back, NULL), 1);
 	scratch_commit();
 	assert_int_equal(store_lease_by_id(reader, l.id, &back, NULL), 0);
-	assert_int_equal(store_lease_update(reader, &l, NULL), -1);
+	if (scratch_is_file())
+		assert_int_equal(store_lease_update(reader, &l, NULL), -1);
 	store_close(reader);
 }
 
@@ -305,16 +318,22 @@ static void the_timeline_pages(void **state)
 
 static void idempotency_keys_are_per_owner(void **state)
 {
-	struct store_idempotency put = { .hash = "abc", .lease_n = 5 }, got;
+	struct lease l = scratch_insert("cbx_000000000001");
+	struct store_idempotency put = { .hash = "abc", .lease_n = l.n }, got;
 
 	(void)state;
 	scratch_begin();
 	assert_int_equal(store_idempotency_put(store, "a", "o", "k", &put, 1, NULL), 0);
-	assert_int_equal(store_idempotency_put(store, "a", "o", "k", &put, 1, NULL), -1);
 	scratch_commit();
+	scratch_begin();
+	fails_by_commit(store_idempotency_put(store, "a", "o", "k", &put, 1, NULL), NULL);
+	if (!scratch_is_file()) {
+		store_close(store);
+		store = scratch_open();
+	}
 	assert_int_equal(store_idempotency_get(store, "a", "o", "k", &got, NULL), 0);
 	assert_string_equal(got.hash, "abc");
-	assert_int_equal(got.lease_n, 5);
+	assert_int_equal(got.lease_n, l.n);
 	assert_int_equal(store_idempotency_get(store, "b", "o", "k", &got, NULL), 1);
 }
 
