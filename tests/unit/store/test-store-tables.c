@@ -284,8 +284,8 @@ static void types_decide(PGconn *conn, const char *text, int count, Oid *types)
 /* Small tables, or where reading all of it is the purpose: as in test-store-shape.c. */
 static int may_be_scanned(const char *line)
 {
-	static const char *const small[] = { "token", "shard", "daemon", "queue_owner", "stray",
-					     "sweep" };
+	static const char *const small[] = { "token",	    "shard", "daemon",
+					     "queue_owner", "stray", "sweep" };
 	const char *table = strstr(line, "Seq Scan on ") + strlen("Seq Scan on ");
 
 	for (size_t i = 0; i < sizeof(small) / sizeof(small[0]); i++) {
