@@ -82,7 +82,7 @@ static char *insert_sql(const struct table_copy *copy)
 	return xstrdup(buf_str(&sql));
 }
 
-void table_copy_init(struct table_copy *copy, const struct table *table)
+void table_copy_init(struct table_copy *copy, const struct store_table *table)
 {
 	*copy = (struct table_copy){ .table = table };
 	copy->count = table_columns(table, copy->columns, &copy->key_count);

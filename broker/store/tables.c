@@ -5,7 +5,7 @@
 
 #include "util/bug.h"
 
-const struct table tables[TABLES] = {
+const struct store_table tables[TABLES] = {
 	{ "meta", .key = "key", .rest = "value@? number#" },
 	{ "lease", .is_numbered = 1, .key = "n#",
 	  .rest = "id attempt_token owner org account slug class profile requested_type "
@@ -78,7 +78,7 @@ static const char *column_read(const char *text, struct column *ret)
 	return text + strspn(text, " ");
 }
 
-size_t table_columns(const struct table *table, struct column ret[TABLE_COLUMNS_MAX],
+size_t table_columns(const struct store_table *table, struct column ret[TABLE_COLUMNS_MAX],
 		     size_t *ret_key_count)
 {
 	size_t count = 0;

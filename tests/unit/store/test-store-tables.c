@@ -189,7 +189,7 @@ static void both_dialects_have_the_same_columns(void **state)
 	lines_free(&postgres);
 }
 
-static void table_add(const struct table *table, struct lines *ret)
+static void table_add(const struct store_table *table, struct lines *ret)
 {
 	static const char *const types[] = { "bigint", "text", "bytea" };
 	struct column columns[TABLE_COLUMNS_MAX];
@@ -303,15 +303,17 @@ static void postgresql_understands_every_statement(void **state)
 
 /* ---- a schema of another version -------------------------------------------------------------- */
 
-/* 0, or -1 with the sentence in `ret`. */
-static int open_on(const char *name, int is_reader, char ret[256])
+#define WHY_SIZE sizeof(((struct err *)0)->text)
+
+/* As store_open_view or store_open_tool, with the sentence in `ret`. */
+static int open_on(const char *name, int is_reader, char ret[WHY_SIZE])
 {
 	struct store *opened;
 	struct err err = { 0 };
 	int rc = is_reader ? store_open_view(name, &opened, &err) :
 			     store_open_tool(name, &env, &opened, &err);
 
-	snprintf(ret, 256, "%s", err.text);
+	memcpy(ret, err.text, sizeof(err.text));
 	if (rc == 0)
 		store_close(opened);
 	return rc;
@@ -320,7 +322,7 @@ static int open_on(const char *name, int is_reader, char ret[256])
 static void a_newer_schema_is_read_but_not_written(void **state)
 {
 	const char *other = postgres_database(server);
-	char why[256];
+	char why[WHY_SIZE];
 
 	(void)state;
 	assert_int_equal(open_on(other, 1, why), 1);
@@ -343,7 +345,7 @@ static void a_newer_schema_is_read_but_not_written(void **state)
 static void a_database_of_another_encoding_is_refused(void **state)
 {
 	const char *other = postgres_database(server);
-	char why[256], name[64], sql[200];
+	char why[WHY_SIZE], name[64], sql[200];
 	char *latin;
 
 	(void)state;
