@@ -51,6 +51,10 @@ static void what_is_yielded_is_free_at_once(void **state)
 	assert_int_equal(own.epoch, 2);
 	/* And who gave it up writes nothing more. */
 	assert_int_equal(shard_write(a, 2, NULL), -1);
+	assert_int_equal(store_begin(a, NULL), 0);
+	assert_int_equal(store_pause_put(a, "hetzner", 2, NULL), -1);
+	assert_int_equal(store_commit(a, NULL), -1);
+	assert_int_equal(shard_deadline_mono_ms(a), 0);
 	assert_int_equal(shard_value(PAIR_PRIMARY), 1);
 }
 
@@ -527,8 +531,9 @@ static void row_add(void *arg, const struct shard *row)
 static void all_rows_are_read(void **state)
 {
 	static const char *const accounts[] = { "zebra", "hetzner", "apple" };
-	struct store *a = shard_store(NULL), *b = shard_store(NULL);
+	struct store *a = shard_store(NULL), *b = shard_store(NULL), *reader;
 	struct listed listed = { .held = 0 };
+	char url[256];
 
 	(void)state;
 	shard_terms.ttl_ms = 60000;
@@ -536,6 +541,14 @@ static void all_rows_are_read(void **state)
 	assert_int_equal(shards_make(b, accounts, 3, NULL), 0);
 	assert_int_equal(shards_make(b, accounts, 2, NULL), 0);
 	assert_int_equal(shards_each(b, row_add, &listed, NULL), 0);
+	assert_string_equal(listed.names, "apple hetzner zebra ");
+	assert_int_equal(listed.held, 1);
+	/* A reader may look, too. */
+	pair_url(&pair, NULL, database, url, sizeof(url));
+	assert_int_equal(store_open_reader(url, &reader, NULL), 0);
+	listed = (struct listed){ .held = 0 };
+	assert_int_equal(shards_each(reader, row_add, &listed, NULL), 0);
+	store_close(reader);
 	assert_string_equal(listed.names, "apple hetzner zebra ");
 	assert_int_equal(listed.held, 1);
 }
