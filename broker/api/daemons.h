@@ -20,8 +20,8 @@ struct owned_view {
 	const char *account;
 	const char *daemon; /* the id; "": nobody owns it now, or it is not known who */
 	const char *address;
-	int64_t since_ms; /* wall clock of the database; 0: it was never owned */
-	int64_t epoch;	  /* how often it was claimed */
+	int64_t since_ms;   /* wall clock of the database; 0: it was never owned */
+	int64_t epoch;	    /* how often it was claimed */
 	const char *frozen; /* why nothing is deleted or concluded there; "": it is not */
 	int64_t takeovers;  /* how often this daemon saw it pass to another owner */
 };

@@ -14,7 +14,7 @@
 /* A series of failures is logged once. */
 #define QUIET_MS 60000
 
-struct registry {
+struct daemon_registry {
 	struct registry_config config;
 	char *target; /* secret: it may have a password in it; NULL: not shared */
 	char (*accounts)[32];
@@ -30,7 +30,7 @@ struct registry {
 	int stopping;
 };
 
-static int64_t registry_now(const struct registry *registry)
+static int64_t registry_now(const struct daemon_registry *registry)
 {
 	return env_mono_ms(registry->config.env);
 }
@@ -47,7 +47,7 @@ static void saw_shard(void *arg, const struct shard *row)
 	peers_saw_shard(arg, row);
 }
 
-static int round_run(struct registry *registry, struct err *err)
+static int round_run(struct daemon_registry *registry, struct err *err)
 {
 	struct store_daemon forgotten;
 	int64_t now = registry_now(registry);
@@ -68,7 +68,7 @@ static int round_run(struct registry *registry, struct err *err)
 		       store_daemon_drop(registry->store, &forgotten, err);
 }
 
-int registry_round(struct registry *registry, struct err *err)
+int registry_round(struct daemon_registry *registry, struct err *err)
 {
 	if (round_run(registry, err) == 0)
 		return 0;
@@ -78,7 +78,7 @@ int registry_round(struct registry *registry, struct err *err)
 	return -1;
 }
 
-static void failure_log(struct registry *registry, const struct err *err)
+static void failure_log(struct daemon_registry *registry, const struct err *err)
 {
 	int64_t now = registry_now(registry);
 
@@ -91,7 +91,7 @@ static void failure_log(struct registry *registry, const struct err *err)
 
 static void *registry_main(void *arg)
 {
-	struct registry *registry = arg;
+	struct daemon_registry *registry = arg;
 	struct timespec until;
 
 	pthread_mutex_lock(&registry->lock);
@@ -114,14 +114,15 @@ static void *registry_main(void *arg)
 /* ---- its life ---------------------------------------------------------------------------------- */
 
 /* The only daemon owns all there is, from its start on. */
-static void own_all(struct registry *registry)
+static void own_all(struct daemon_registry *registry)
 {
 	int64_t now = registry_now(registry);
 
 	peers_begin(registry->peers, now);
 	peers_saw_daemon(registry->peers, &registry->self);
 	for (size_t i = 0; i < registry->config.account_count; i++) {
-		struct shard row = { .epoch = 1, .since_ms = registry->self.started_ms,
+		struct shard row = { .epoch = 1,
+				     .since_ms = registry->self.started_ms,
 				     .expires_ms = INT64_MAX };
 
 		TEXT_SET(row.account, registry->accounts[i]);
@@ -132,9 +133,9 @@ static void own_all(struct registry *registry)
 	peers_end(registry->peers);
 }
 
-int registry_new(const struct registry_config *config, struct registry **ret, struct err *err)
+int registry_new(const struct registry_config *config, struct daemon_registry **ret, struct err *err)
 {
-	struct registry *registry = xcalloc(1, sizeof(*registry));
+	struct daemon_registry *registry = xcalloc(1, sizeof(*registry));
 	unsigned char bytes[(STORE_DAEMON_ID_SIZE - 1) / 2];
 	pthread_condattr_t attributes;
 
@@ -162,7 +163,7 @@ int registry_new(const struct registry_config *config, struct registry **ret, st
 	return 0;
 }
 
-int registry_start(struct registry *registry, const char *address, struct err *err)
+int registry_start(struct daemon_registry *registry, const char *address, struct err *err)
 {
 	TEXT_SET(registry->self.address, address);
 	if (!registry->target) {
@@ -175,7 +176,7 @@ int registry_start(struct registry *registry, const char *address, struct err *e
 	return 0;
 }
 
-static void registry_leave(struct registry *registry)
+static void registry_leave(struct daemon_registry *registry)
 {
 	/* Without effect, the others notice in some seconds. */
 	if (registry->store)
@@ -183,7 +184,7 @@ static void registry_leave(struct registry *registry)
 	store_close(registry->store);
 }
 
-void registry_free(struct registry *registry)
+void registry_free(struct daemon_registry *registry)
 {
 	if (!registry)
 		return;
@@ -206,42 +207,43 @@ void registry_free(struct registry *registry)
 
 /* ---- what it says ------------------------------------------------------------------------------ */
 
-const char *registry_self(const struct registry *registry)
+const char *registry_self(const struct daemon_registry *registry)
 {
 	return registry->self.id;
 }
 
-struct peers *registry_peers(struct registry *registry)
+struct peers *registry_peers(struct daemon_registry *registry)
 {
 	return registry->peers;
 }
 
 void registry_route(void *arg, const char *account, struct relay_route *ret)
 {
-	struct registry *registry = arg;
-	int is_ours = !registry->target	     ? 1 :
-		      registry->config.owns ? registry->config.owns(registry->config.owns_arg,
-								    account) :
-					      -1;
+	struct daemon_registry *registry = arg;
+	int is_ours = !registry->target ?
+			      1 :
+		      registry->config.owns ?
+			      registry->config.owns(registry->config.owns_arg, account) :
+			      -1;
 
 	peers_route(registry->peers, account, is_ours, registry_now(registry), ret);
 }
 
 static void source_daemons(void *arg, daemons_fn fn, void *fn_arg)
 {
-	struct registry *registry = arg;
+	struct daemon_registry *registry = arg;
 
 	peers_each_daemon(registry->peers, registry_now(registry), fn, fn_arg);
 }
 
 static void source_accounts(void *arg, daemons_account_fn fn, void *fn_arg)
 {
-	struct registry *registry = arg;
+	struct daemon_registry *registry = arg;
 
 	peers_each_account(registry->peers, registry_now(registry), fn, fn_arg);
 }
 
-void registry_source(struct registry *registry, struct daemons_source *ret)
+void registry_source(struct daemon_registry *registry, struct daemons_source *ret)
 {
 	ret->arg = registry;
 	ret->daemons = source_daemons;

@@ -11,7 +11,7 @@
 #include "util/env.h"
 #include "util/err.h"
 
-struct registry;
+struct daemon_registry;
 
 struct registry_config {
 	const struct env *env;
@@ -26,20 +26,20 @@ struct registry_config {
 
 #define REGISTRY_ROUND_MS 1000
 
-int registry_new(const struct registry_config *config, struct registry **ret, struct err *err);
+int registry_new(const struct registry_config *config, struct daemon_registry **ret, struct err *err);
 /* The id of this daemon: 32 hex digits, new at each start. Claims name it, too. */
-const char *registry_self(const struct registry *registry);
+const char *registry_self(const struct daemon_registry *registry);
 /* From now on the others are told where this daemon is, and they are read. */
-int registry_start(struct registry *registry, const char *address, struct err *err);
+int registry_start(struct daemon_registry *registry, const char *address, struct err *err);
 /*
  * One round: writes, reads. The thread does this; tests do it without one. -1: what is known stays
  * as it was, and ages.
  */
-int registry_round(struct registry *registry, struct err *err);
+int registry_round(struct daemon_registry *registry, struct err *err);
 /* Any thread, from registry_new on; does not wait. For relay_config.find: `arg` is the registry. */
 void registry_route(void *arg, const char *account, struct relay_route *ret);
-struct peers *registry_peers(struct registry *registry);
+struct peers *registry_peers(struct daemon_registry *registry);
 /* For api_parts.daemons. */
-void registry_source(struct registry *registry, struct daemons_source *ret);
+void registry_source(struct daemon_registry *registry, struct daemons_source *ret);
 /* Ends the thread, and takes the row out. NULL is allowed. */
-void registry_free(struct registry *registry);
+void registry_free(struct daemon_registry *registry);

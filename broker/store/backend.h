@@ -49,12 +49,11 @@ extern const struct opener opener_sqlite;
 /* module.c: of the module that is loaded for it; NULL with `err` set if that cannot be. */
 const struct opener *opener_postgres(struct err *err);
 
-/* What a module of a backend exports as LESSOR_STORE_MODULE; built from the same source only. */
+/* What a module exports as lessord_store_module; both are built from the same source. */
 #define STORE_MODULE_ABI 1
 struct store_module {
 	uint32_t abi;
 	uint32_t backend_size; /* sizeof(struct backend) */
-	const char *version;   /* of lessor */
 	const struct opener *opener;
 };
 
@@ -67,12 +66,13 @@ struct shard_backend {
 	const struct shard *(*owned)(const struct store *store);
 	int (*is_lost)(const struct store *store);
 	int64_t (*deadline_ms)(const struct store *store);
+	int (*freeze)(struct store *store, const char *reason, struct err *err);
+	int (*presume)(struct store *store, int64_t ms, struct err *err);
+	int (*gen_put)(struct store *store, int64_t gen, struct err *err);
 };
 
 /* What it does with an open one. */
 struct backend {
-	const struct shard_backend *shards; /* NULL: one daemon has the database to itself */
-
 	/* ---- the connection: as in store.h ---- */
 
 	int (*view_holds)(const struct store *store);
@@ -80,6 +80,8 @@ struct backend {
 	int (*check)(struct store *store, struct err *err);
 	int (*reserve_keep)(struct store *store, struct err *err);
 	int (*is_shared)(const struct store *store);
+	/* Ownership of accounts, store/shard.h; NULL: there is one daemon only. */
+	const struct shard_backend *shards;
 
 	/* ---- transactions: as in store.h ---- */
 

@@ -66,63 +66,19 @@ int64_t shard_deadline_mono_ms(const struct store *store)
 	return store->backend->shards ? store->backend->shards->deadline_ms(store) : INT64_MAX;
 }
 
-/* ---- the owner's columns -------------------------------------------------------------------- */
-
-/* *ret NULL: there is no row to write. */
-static int prepare_own(struct store *store, const char *sql, struct statement **ret, struct err *err)
-{
-	const struct shard *own = store_shard(store);
-
-	*ret = NULL;
-	if (!store->backend->shards)
-		return 0;
-	if (!own)
-		return err_set(err, ERR_REFUSED, "%s: no account is owned", store->name);
-	*ret = store_prepare(store, sql, err);
-	if (!*ret)
-		return -1;
-	bind_text(*ret, 1, own->account);
-	return 0;
-}
-
 int shard_freeze(struct store *store, const char *reason, struct err *err)
 {
-	struct statement *stmt;
-
-	if (prepare_own(store, "UPDATE shard SET frozen = ?2 WHERE account = ?1", &stmt, err))
-		return -1;
-	if (!stmt)
-		return 0;
-	bind_text(stmt, 2, reason);
-	return store_run_one(store, stmt, "freezing an account", err);
+	return store->backend->shards ? store->backend->shards->freeze(store, reason, err) : 0;
 }
 
 int shard_presume(struct store *store, int64_t ms, struct err *err)
 {
-	struct statement *stmt;
-
-	if (prepare_own(store,
-			"UPDATE shard SET presumed_until_ms = greatest(presumed_until_ms,"
-			" renewed_ms + ?2) WHERE account = ?1",
-			&stmt, err))
-		return -1;
-	if (!stmt)
-		return 0;
-	bind_number(stmt, 2, ms);
-	return store_run_one(store, stmt, "presuming permits", err);
+	return store->backend->shards ? store->backend->shards->presume(store, ms, err) : 0;
 }
 
 int shard_gen_put(struct store *store, int64_t gen, struct err *err)
 {
-	struct statement *stmt;
-
-	if (prepare_own(store, "UPDATE shard SET gen = greatest(gen, ?2) WHERE account = ?1", &stmt,
-			err))
-		return -1;
-	if (!stmt)
-		return 0;
-	bind_number(stmt, 2, gen);
-	return store_run_one(store, stmt, "storing the generation of an account", err);
+	return store->backend->shards ? store->backend->shards->gen_put(store, gen, err) : 0;
 }
 
 /* ---- all rows -------------------------------------------------------------------------------- */

@@ -118,7 +118,9 @@ int64_t shard_clock_ms(void);
 
 /* ---- columns of the row that belong to the owner: within a transaction of a bound connection ---- */
 
-/* Freezes the account, and "" ends that. store_shard shows it from the commit on. */
+/*
+ * Freezes the account, and "" ends that. store_shard shows this and what follows from the commit on.
+ */
 int shard_freeze(struct store *store, const char *reason, struct err *err);
 /* Permits that no row shows are presumed for `ms` from now on, or longer if they were already. */
 int shard_presume(struct store *store, int64_t ms, struct err *err);

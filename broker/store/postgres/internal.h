@@ -21,14 +21,14 @@
 #define PG_STATE_SIZE 6 /* an SQLSTATE */
 
 /* The types of the schema: these are the OIDs that the server knows them by. */
-enum pg_type { PG_NULL = 0, PG_BLOB = 17, PG_NUMBER = 20, PG_TEXT = 25 };
+enum pg_type { PG_NULL = 0, PG_BLOB = 17, PG_NUMBER = 20, PG_TEXT = 25, PG_NUMBERS = 1016 };
 
 struct pg_param {
 	enum pg_type type;
 	const void *data; /* borrowed, or `number` */
 	size_t len;
 	unsigned char number[8]; /* as it is sent */
-	char *mended;		 /* a text that was not UTF-8, made so; owned */
+	char *own;		 /* a text that had to be changed, or an array; owned */
 };
 
 struct pg_statement {
@@ -41,12 +41,12 @@ struct pg_statement {
 	int is_one;	  /* it is prepared so that it fails unless it changes one row */
 	enum pg_type types[PG_PARAMS_MAX]; /* for which it is prepared */
 	struct pg_param params[PG_PARAMS_MAX];
-	int param_count; /* in the text */
+	int param_count; /* the highest number in the text */
 	PGresult *result;
-	int row;	  /* the current one, -1: none */
-	char number[24];  /* a number that was asked for as a text */
-	uint64_t queued;  /* the number of its last command, for store_changed */
-	int64_t changed;  /* by that command; -1: not known yet */
+	int row;	 /* the current one, -1: none */
+	char number[24]; /* a number that was asked for as a text */
+	uint64_t queued; /* the number of its last command, for store_changed */
+	int64_t changed; /* by that command; -1: not known yet */
 };
 
 /* A command that was sent and whose result has not been read. */
@@ -55,6 +55,7 @@ struct pg_queued {
 	struct pg_statement *stmt; /* NULL: not a prepared one */
 	const char *doing;	   /* a literal */
 	int is_one;
+	int is_prepare;
 	/* Called with its result, before the commit returns; NULL: it is only checked. */
 	void (*fn)(void *arg, const PGresult *result);
 	void *arg;
@@ -63,10 +64,12 @@ struct pg_queued {
 
 /*
  * What ties a connection to a shard (shard.c): its transactions carry a fence. It is the first
- * member of what the shard keeps. NULL in the connection: no fence. While one of these functions
- * runs, the connection has none.
+ * member of what the shard keeps. NULL in the connection: no fence. While `connected`, `fence` or
+ * `resolve` runs, the connection has none, so that their own statements have none.
  */
 struct shard_binding {
+	/* There is a new session, before anything else is sent; -1: it must not be used. */
+	int (*connected)(struct shard_binding *binding, struct pg_connection *c, struct err *err);
 	/* Queues the fence, the first commands of a transaction: pg_run_with, not waited for. */
 	int (*fence)(struct shard_binding *binding, struct pg_connection *c, struct err *err);
 	/* The server's own answer: it is committed. */
@@ -101,12 +104,15 @@ struct pg_numbers {
 struct pg_connection {
 	struct store store; /* first */
 	enum store_use use;
+	int is_tolerant;	   /* the runs': a transaction that fails breaks nothing */
 	PQconninfoOption *options; /* of the URL, with the password; wiped at the end */
 	PGconn *conn;		   /* NULL: lost */
 	PGconn *fresh;		   /* a reader's, while it is being made */
-	int64_t tried_ms;	   /* when the last attempt began, monotonic; 0: never */
-	int64_t patience_ms;	   /* how long one answer may take; then the connection is lost */
-	uint64_t session;	   /* rises with each connection that was made */
+	PostgresPollingStatusType fresh_status;
+	unsigned int tries;
+	int64_t tried_ms;    /* when a reader's last attempt began, monotonic; 0: never */
+	int64_t patience_ms; /* how long one answer may take; then the connection is lost */
+	uint64_t session;    /* rises with each connection that was made */
 
 	enum pg_phase phase;
 	int is_snapshot; /* the transaction is a reader's BEGIN */
@@ -120,9 +126,10 @@ struct pg_connection {
 	int64_t failed_at;  /* the failed command, 0: the first one (the fence); -1: none failed */
 	int is_unconfirmed; /* the server warned (01000): committed, but not on its standby */
 
-	struct pg_queued *queue; /* a ring is not needed: it is empty after each Sync */
-	size_t queue_len, queue_done;
-	uint64_t count; /* commands sent so far, of all sessions */
+	struct pg_queued *queue;
+	size_t queue_len, queue_room;
+	uint64_t count; /* commands sent so far, in all sessions */
+	uint64_t names; /* of statements */
 
 	struct pg_statement *statements[PG_STATEMENTS];
 	size_t statement_count;
@@ -135,14 +142,23 @@ static inline struct pg_connection *pg_of(const struct store *store)
 	return (struct pg_connection *)(uintptr_t)store;
 }
 
+/* ---- session.c ---- */
+
+/* Closes the session at once; what was sent without a Sync is undone by the server. */
+void pg_session_end(struct pg_connection *c);
+/* That, and one that is being made. */
+void pg_disconnect(struct pg_connection *c);
+
 /* ---- connection.c ---- */
 
+/* One that is not open yet; NULL: the URL is not valid. `leases`: its URL, if `name` is NULL. */
+struct pg_connection *pg_new(const char *name, const struct pg_connection *leases,
+			     enum store_use use, struct err *err);
+void pg_options_free(PQconninfoOption *options);
 /* A new session, waited for. ERR_BUSY: the server cannot be reached or takes nobody. */
 int pg_connect(struct pg_connection *c, struct err *err);
 /* Is there a session? If not, it is made, within the rules of the connection's use. */
 int pg_connected(struct pg_connection *c, struct err *err);
-/* Closes the session at once; what was sent without a Sync is undone by the server. */
-void pg_disconnect(struct pg_connection *c);
 /* Ties the connection to a shard, or (NULL) unties it; row numbers are fetched anew. */
 void pg_bind(struct pg_connection *c, struct shard_binding *binding);
 
@@ -153,10 +169,25 @@ void pg_bind(struct pg_connection *c, struct shard_binding *binding);
  * and waited for. -1: c->failure is set; or the connection was lost, and is closed.
  */
 int pg_wait(struct pg_connection *c, int is_sync, struct err *err);
-/* Notes a command that was just given to libpq. */
-struct pg_queued *pg_noted(struct pg_connection *c, const char *doing);
-/* The error of a command or of the connection, in `err` and in c->failure; -1. */
-int pg_fail(struct pg_connection *c, const PGresult *result, const char *doing, struct err *err);
+/*
+ * Notes a command that was given to libpq, which returned `is_sent`. NULL: it was not, the
+ * connection is lost and closed.
+ */
+struct pg_queued *pg_noted(struct pg_connection *c, int is_sent, const char *doing, struct err *err);
+/* The results of a simple query, up to its end, within the connection's patience. */
+int pg_drain(struct pg_connection *c, const char *doing, struct err *err);
+
+/* ---- failure.c: what an error of PostgreSQL means ---- */
+
+/* The first error of a transaction, also kept in c->failure; -1. */
+int pg_fail(struct pg_connection *c, const PGresult *result, const struct pg_queued *queued,
+	    struct err *err);
+/* The connection is lost: closes it. -1. */
+int pg_lose(struct pg_connection *c, const char *doing, struct err *err);
+/* Is the result an error that says nothing of the transaction, since the session ends? */
+int pg_ends_session(const PGresult *result);
+/* `message` in one line of `size` bytes. */
+void pg_message(const char *message, char *ret, size_t size);
 
 /* ---- query.c: one statement, in PostgreSQL's own words ($1), texts as parameters ---- */
 
@@ -197,6 +228,8 @@ void pg_bind_blob(struct statement *stmt, int index, const void *data, size_t le
 void pg_bind_null(struct statement *stmt, int index);
 int64_t pg_column_number(const struct statement *stmt, int index);
 const char *pg_column_data(const struct statement *stmt, int index, size_t *ret_len);
+/* An array; borrowed no longer than the call. */
+void pg_bind_numbers(struct statement *stmt, int index, const int64_t *values, size_t count);
 /* A number of any of PostgreSQL's types in a binary result. */
 int64_t pg_result_number(const PGresult *result, int row, int column);
 

@@ -40,7 +40,10 @@ static void saw(const char *id, const char *address, int64_t seen_ms)
 
 static void owned(const char *account, const char *owner, int64_t epoch, int64_t left_ms)
 {
-	struct shard row = { .epoch = epoch, .seq = 10 * epoch, .since_ms = 200, .now_ms = DB_MS,
+	struct shard row = { .epoch = epoch,
+			     .seq = 10 * epoch,
+			     .since_ms = 200,
+			     .now_ms = DB_MS,
 			     .expires_ms = DB_MS + left_ms };
 
 	TEXT_SET(row.account, account);

@@ -43,19 +43,20 @@ static int teardown(void **state)
 	return rmdir(folder);
 }
 
-static struct registry *registry_make(const char *store)
+static struct daemon_registry *registry_make(const char *store)
 {
 	static const char *const accounts[] = { "one", "two" };
-	struct registry_config config = { .env = &env, .store = store, .version = "9",
-					  .accounts = accounts, .account_count = 2 };
-	struct registry *registry;
+	struct registry_config config = {
+		.env = &env, .store = store, .version = "9", .accounts = accounts, .account_count = 2
+	};
+	struct daemon_registry *registry;
 	struct err err = { 0 };
 
 	assert_int_equal(registry_new(&config, &registry, &err), 0);
 	return registry;
 }
 
-static void round_run(struct registry *registry)
+static void round_run(struct daemon_registry *registry)
 {
 	struct err err = { 0 };
 
@@ -70,7 +71,7 @@ static void count_daemon(void *arg, const struct daemon_view *view)
 	*(int *)arg += view->is_alive;
 }
 
-static int alive(struct registry *registry)
+static int alive(struct daemon_registry *registry)
 {
 	struct daemons_source source;
 	int count = 0;
@@ -82,7 +83,7 @@ static int alive(struct registry *registry)
 
 static void daemons_find_each_other(void **state)
 {
-	struct registry *a = registry_make(path), *b = registry_make(path);
+	struct daemon_registry *a = registry_make(path), *b = registry_make(path);
 
 	(void)state;
 	assert_string_not_equal(registry_self(a), registry_self(b));
@@ -102,7 +103,7 @@ static void daemons_find_each_other(void **state)
 
 static void the_thread_does_the_rounds(void **state)
 {
-	struct registry *a = registry_make(path), *b = registry_make(path);
+	struct daemon_registry *a = registry_make(path), *b = registry_make(path);
 	struct err err = { 0 };
 	int64_t until = env_mono_ms(&env) + 20000;
 
@@ -127,7 +128,7 @@ static void count_account(void *arg, const struct owned_view *view)
 /* On a file this daemon is the only one, and owns what it has. */
 static void without_others_all_is_ours(void **state)
 {
-	struct registry *a = registry_make(NULL);
+	struct daemon_registry *a = registry_make(NULL);
 	struct daemons_source source;
 	struct relay_route route;
 	struct err err = { 0 };
@@ -146,7 +147,7 @@ static void without_others_all_is_ours(void **state)
 
 static void a_database_that_does_not_answer_is_no_end(void **state)
 {
-	struct registry *a = registry_make(path);
+	struct daemon_registry *a = registry_make(path);
 	struct err err = { 0 };
 
 	(void)state;
