@@ -29,8 +29,8 @@ struct statement {
 	const struct backend *backend;
 };
 
-/* How a store is opened: see the functions of store.h and runs.h. */
-enum store_use { STORE_DAEMON, STORE_TOOL, STORE_READER, STORE_VIEW };
+/* How a store is opened: see the functions of store.h, runs.h and move.h. */
+enum store_use { STORE_DAEMON, STORE_TOOL, STORE_READER, STORE_VIEW, STORE_SOURCE };
 
 /* How a backend opens its stores; `name` is what the configuration says. */
 struct opener {

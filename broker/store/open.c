@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "store/backend.h"
+#include "store/move.h"
 
 int store_name_is_shared(const char *name)
 {
@@ -36,6 +37,11 @@ int store_open_tool(const char *name, const struct env *env, struct store **ret,
 int store_open_reader(const char *name, struct store **ret, struct err *err)
 {
 	return open_as(name, STORE_READER, NULL, ret, err);
+}
+
+int store_open_source(const char *name, const struct env *env, struct store **ret, struct err *err)
+{
+	return open_as(name, STORE_SOURCE, env, ret, err);
 }
 
 int store_open_view(const char *name, struct store **ret, struct err *err)

@@ -25,6 +25,8 @@ static const struct migration {
 	const char *sql;
 } migrations[] = {
 	{ 13, 13, pg_schema_13 },
+	{ 14, 13, pg_schema_14 },
+	{ 15, 13, pg_schema_15 },
 };
 
 #define NEWEST ((int)ARRAY_LEN(migrations) - 1 + 13)
