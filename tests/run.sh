@@ -52,7 +52,7 @@ packages_install $packages_build $packages_test $packages_boxes $packages_storm 
 jobs=-j2
 failed=
 # Tests that run threads, or programs with threads: run under the thread sanitizer.
-threaded='^(test-api|test-engine(-core)?$|test-provider|test-http|test-store|test-hetzner|test-static-race|test-util-env|test-util-log'
+threaded='^(test-api|test-engine(-core|-life|-losses)?$|test-provider|test-http|test-store|test-hetzner|test-static-race|test-util-env|test-util-log'
 threaded="$threaded|api-contract|api-crabbox_|api-hostile|cli-life|kill-calls)"
 
 # NAME CTEST-REGEX CTEST-REGEX-NOT CMAKE-OPTIONS...

@@ -200,4 +200,5 @@ const struct store_module lessord_store_module = {
 	.abi = STORE_MODULE_ABI,
 	.backend_size = sizeof(struct backend),
 	.opener = &opener,
+	.log_forward = log_forward,
 };

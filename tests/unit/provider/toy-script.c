@@ -241,6 +241,14 @@ static int time_over(char **args)
 	return 0;
 }
 
+/* From now on the account is another process's: nothing claimed becomes durable. */
+static int account_moves(char **args)
+{
+	(void)args;
+	play.toy->is_moved = 1;
+	return 0;
+}
+
 /* ---- the interpreter -------------------------------------------------------------------- */
 
 static const struct verb {
@@ -279,6 +287,7 @@ static const struct verb {
 	{ "unsent", cloud_unsent }, /* method target */
 	{ "heal", cloud_heal },
 	{ "late", time_over },
+	{ "moved", account_moves },
 };
 
 static void verb_run(char *text)
