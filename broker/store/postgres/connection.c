@@ -300,15 +300,15 @@ static int reader_start(struct pg_connection *c, struct err *err)
 
 static int reader_connect(struct pg_connection *c, struct err *err)
 {
+	/* Only the first call of an attempt waits: the loop thread makes many. */
+	int64_t until_ms = c->fresh ? 0 : mono_ms() + MOMENT_MS;
 	PGconn *conn;
 	int rc;
 
 	if (!c->fresh && reader_start(c, err))
 		return -1;
 	conn = c->fresh;
-	rc = PQstatus(conn) == CONNECTION_BAD ?
-		     -1 :
-		     connect_step(conn, mono_ms() + MOMENT_MS, &c->fresh_status);
+	rc = PQstatus(conn) == CONNECTION_BAD ? -1 : connect_step(conn, until_ms, &c->fresh_status);
 	if (rc == 1 && mono_ms() - c->tried_ms < ATTEMPT_MS)
 		return err_set(err, ERR_BUSY, "%s: waiting for the database", c->store.name);
 	c->fresh = NULL;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "driver/pg_proxy_control.h"
 #include "driver/postgres.h"
 #include "store/rows.h"
 #include "unit/test.h"
@@ -645,6 +646,54 @@ static void test_a_reader_connects_again(void **state)
 	store_close(reader);
 }
 
+/*
+ * A connection into nothing is not waited for as long as TCP would. What was sent before the
+ * silence may have been done: the writer is broken. The reader then fails at once, not after
+ * another wait each time.
+ */
+static void test_a_silent_server_is_given_up(void **state)
+{
+	auto_free char *target = NULL, *through = NULL;
+	struct store *writer = NULL, *reader = NULL;
+	struct pg_proxy proxy;
+	struct err err = { 0 };
+	int64_t begun;
+
+	NEEDS_SERVER;
+	if (!postgres_socket_folder(pg))
+		skip();
+	target = xasprintf("%s/.s.PGSQL.5432", postgres_socket_folder(pg));
+	pg_proxy_start(&proxy, target);
+	through = xasprintf("postgresql://postgres@127.0.0.1:%d/%.*s", proxy.port,
+			    (int)strcspn(url + strlen("postgresql:///"), "?"),
+			    url + strlen("postgresql:///"));
+	if (store_open(through, &env, &writer, &err) || store_open_reader(through, &reader, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(count_by(reader, NULL), 0);
+	assert_int_equal(store_begin(writer, NULL), 0);
+	assert_int_equal(count_by(writer, NULL), 0);
+	pg_proxy_tell(&proxy, "hold s2c all");
+	pg_proxy_tell(&proxy, "hold s2c new");
+	begun = env_mono_ms(&env);
+	assert_int_equal(count_by(writer, &err), -1);
+	assert_true(env_mono_ms(&env) - begun < 15000);
+	assert_int_equal(store_commit(writer, &err), -1);
+	assert_true(store_broken(writer));
+	assert_int_equal(count_by(reader, &err), -1);
+	begun = env_mono_ms(&env);
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(store_snapshot_begin(reader, &err), -1);
+	assert_int_equal(err.kind, ERR_BUSY);
+	assert_true(env_mono_ms(&env) - begun < 5000);
+	pg_proxy_tell(&proxy, "pass s2c new");
+	pg_proxy_tell(&proxy, "pass s2c all");
+	for (begun = env_mono_ms(&env); count_by(reader, &err) != 0;)
+		assert_true(env_mono_ms(&env) - begun < 10000);
+	store_close(reader);
+	store_close(writer);
+	pg_proxy_stop(&proxy);
+}
+
 /* ---- names ------------------------------------------------------------------------------------------ */
 
 static void test_no_password_in_messages(void **state)
@@ -707,6 +756,7 @@ int main(void)
 		TEST(test_the_writer_is_broken_by_a_crash),
 		TEST(test_the_writer_goes_on_after_a_crash),
 		TEST(test_a_reader_connects_again),
+		TEST(test_a_silent_server_is_given_up),
 		TEST(test_no_password_in_messages),
 		TEST(test_names),
 	};
