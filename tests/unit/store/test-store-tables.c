@@ -11,6 +11,7 @@
 
 #include "driver/postgres.h"
 #include "scratch.h"
+#include "store/postgres/internal.h"
 #include "store/postgres/translate.h"
 #include "store/runs.h"
 #include "store/tables.h"
@@ -387,6 +388,42 @@ static void two_accounts_do_not_wait_for_each_other(void **state)
 	store_close(b);
 }
 
+static int64_t lease_number(struct store *of, const char *account)
+{
+	static int count;
+	char id[24];
+	struct lease l;
+
+	snprintf(id, sizeof(id), "cbx_%012d", ++count);
+	l = scratch_lease(id);
+	TEXT_SET(l.account, account);
+	assert_int_equal(store_begin(of, NULL), 0);
+	assert_int_equal(store_lease_insert(of, &l, NULL), 0);
+	assert_int_equal(store_commit(of, NULL), 0);
+	return l.n;
+}
+
+/* An account where little happens does not number its rows from a block of long ago. */
+static void rows_are_numbered_as_they_come(void **state)
+{
+	int64_t quiet, busy, until_ms;
+	struct store *a, *b;
+	struct lease l;
+
+	(void)state;
+	assert_int_equal(store_open(url, &env, &a, NULL), 0);
+	assert_int_equal(store_open(url, &env, &b, NULL), 0);
+	quiet = lease_number(a, "quiet");
+	busy = lease_number(b, "busy");
+	assert_true(busy > quiet);
+	until_ms = env_mono_ms(&env) + PG_NUMBER_MS;
+	while (env_mono_ms(&env) < until_ms)
+		assert_int_equal(store_lease_by_n(a, busy, &l, NULL), 0);
+	assert_true(lease_number(a, "quiet") > busy);
+	store_close(a);
+	store_close(b);
+}
+
 /* ---- a schema of another version -------------------------------------------------------------- */
 
 #define WHY_SIZE sizeof(((struct err *)0)->text)
@@ -481,6 +518,7 @@ int main(void)
 		TEST(the_table_of_names_is_complete),
 		TEST(postgresql_understands_every_statement),
 		TEST(two_accounts_do_not_wait_for_each_other),
+		TEST(rows_are_numbered_as_they_come),
 		TEST(a_newer_schema_is_read_but_not_written),
 		TEST(a_database_of_another_encoding_is_refused),
 	};
