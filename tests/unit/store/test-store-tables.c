@@ -11,7 +11,6 @@
 
 #include "driver/postgres.h"
 #include "scratch.h"
-#include "store/postgres/internal.h"
 #include "store/postgres/translate.h"
 #include "store/runs.h"
 #include "store/tables.h"
@@ -403,6 +402,9 @@ static int64_t lease_number(struct store *of, const char *account)
 	return l.n;
 }
 
+/* PG_NUMBER_MS, for which a block of numbers is used. */
+#define NUMBERS_MS 1000
+
 /* An account where little happens does not number its rows from a block of long ago. */
 static void rows_are_numbered_as_they_come(void **state)
 {
@@ -416,7 +418,7 @@ static void rows_are_numbered_as_they_come(void **state)
 	quiet = lease_number(a, "quiet");
 	busy = lease_number(b, "busy");
 	assert_true(busy > quiet);
-	until_ms = env_mono_ms(&env) + PG_NUMBER_MS;
+	until_ms = env_mono_ms(&env) + NUMBERS_MS;
 	while (env_mono_ms(&env) < until_ms)
 		assert_int_equal(store_lease_by_n(a, busy, &l, NULL), 0);
 	assert_true(lease_number(a, "quiet") > busy);
