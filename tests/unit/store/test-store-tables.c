@@ -4,6 +4,7 @@
  * and PostgreSQL understands every statement of the rows.
  */
 #include <libpq-fe.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -444,6 +445,40 @@ static int open_on(const char *name, int is_reader, char ret[WHY_SIZE])
 	return rc;
 }
 
+#define OPENERS 4
+
+static void *open_first(void *arg)
+{
+	struct store *own = NULL;
+	struct err *err = arg;
+
+	if (store_open(url, &env, &own, err) == 0)
+		store_close(own);
+	return NULL;
+}
+
+/* Several daemons start at once on a new database: each waits for the schema and the identity. */
+static void several_may_be_the_first(void **state)
+{
+	const char *shared = url;
+	pthread_t threads[OPENERS];
+	struct err errs[OPENERS] = { 0 };
+
+	(void)state;
+	url = postgres_database(server);
+	for (int i = 0; i < OPENERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, open_first, &errs[i]), 0);
+	for (int i = 0; i < OPENERS; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < OPENERS; i++) {
+		if (errs[i].kind)
+			fail_msg("%s", errs[i].text);
+	}
+	assert_int_equal(postgres_number(url, "SELECT count(*) FROM lessor_schema"), 1);
+	assert_int_equal(postgres_number(url, "SELECT count(*) FROM meta"), 4);
+	url = shared;
+}
+
 static void a_newer_schema_is_read_but_not_written(void **state)
 {
 	const char *other = postgres_database(server);
@@ -521,6 +556,7 @@ int main(void)
 		TEST(postgresql_understands_every_statement),
 		TEST(two_accounts_do_not_wait_for_each_other),
 		TEST(rows_are_numbered_as_they_come),
+		TEST(several_may_be_the_first),
 		TEST(a_newer_schema_is_read_but_not_written),
 		TEST(a_database_of_another_encoding_is_refused),
 	};
