@@ -234,11 +234,14 @@ static int yield_write(struct store *store, const char *account, struct err *err
 static int postgres_yield(struct store *store, struct err *err)
 {
 	struct pg_shard *s = pg_of(store)->binding ? shard_of(pg_of(store)->binding) : NULL;
-	int rc;
+	int rc, broken = store->broken;
 
 	if (!s || s->hold != SHARD_OWNED)
 		return 0;
+	/* What broke it was undone, and the fence knows what was not. */
+	store->broken = 0;
 	rc = yield_write(store, s->row.account, err);
+	store->broken |= broken;
 	/* Still bound: a connection that owns nothing writes nothing. */
 	s->hold = SHARD_FREE;
 	s->deadline_ms = 0;
