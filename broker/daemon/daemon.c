@@ -385,7 +385,7 @@ static int engine_thread_start(struct daemon *d, struct store *store, struct err
 	ec.crash_count = crash_report_read(&crashes);
 	ec.crashes = crashes;
 	ec.on_crashes_counted = crash_report_counted;
-	return fleet_new(&ec, &d->fleet, err);
+	return fleet_new(&ec, NULL, &d->fleet, err);
 }
 
 static int base_start(struct daemon *d, struct err *err)

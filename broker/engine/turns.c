@@ -121,6 +121,8 @@ int engine_begin(struct engine *engine, struct store *store, struct err *err)
 	/* Those of an earlier process are counted once. */
 	config->on_crashes_counted = NULL;
 	config->crash_count = 0;
+	atomic_store(&engine->epoch, life_epoch(engine->life));
+	atomic_store(&engine->since_ms, env_wall_ms(config->env));
 	atomic_store(&engine->is_owner, 1);
 	return 0;
 }

@@ -15,7 +15,8 @@ struct engine {
 	pthread_t thread;
 	int thread_runs;
 	atomic_llong moved_ms; /* when the last turn ended, monotonic clock */
-	atomic_int is_owner;   /* there is a life */
+	atomic_int is_owner;   /* there is a life: */
+	atomic_llong epoch, since_ms;
 
 	/* the engine thread's */
 	struct engine_life *life; /* NULL: the accounts are not ours */
