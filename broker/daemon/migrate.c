@@ -133,7 +133,8 @@ int migrate_command(const struct command_line *line)
 	if (strncmp(path, FILE_SCHEME, strlen(FILE_SCHEME)) == 0)
 		path += strlen(FILE_SCHEME);
 	if (path[0] != '/') {
-		fprintf(stderr, "lessord: --from needs sqlite: and the absolute path of a database\n");
+		fprintf(stderr,
+			"lessord: --from needs sqlite: and the absolute path of a database\n");
 		return EXIT_USAGE;
 	}
 	umask(077);

@@ -20,6 +20,7 @@
 #include "store/shard.h"
 #include "store/store.h"
 #include "store/survey.h"
+#include "util/log.h"
 
 /*
  * A prepared statement of one connection, which owns it. It is found by the address of its text, a
@@ -55,6 +56,7 @@ struct store_module {
 	uint32_t abi;
 	uint32_t backend_size; /* sizeof(struct backend) */
 	const struct opener *opener;
+	void (*log_forward)(const struct log_place *to); /* of its copy of util/log.h */
 };
 
 /* Ownership of accounts: as in shard.h. */

@@ -96,7 +96,7 @@ static int earlier_check(struct store_move *m, struct err *err)
 
 /* ---- copying ------------------------------------------------------------------------------- */
 
-static struct store *source_of(const struct store_move *m, const struct table *table)
+static struct store *source_of(const struct store_move *m, const struct store_table *table)
 {
 	return table->place == TABLE_OF_RUNS ? m->runs : m->from;
 }

@@ -19,8 +19,8 @@
 
 /* What must not be copied: where the file is, its pair, and the mark itself. */
 #define META_ONLY "key NOT IN ('place', 'pair', 'moved')"
-#define TOTALS_SQL(where)                                                         \
-	"SELECT scope, name, org, CAST(sum(leases) AS BIGINT),"                   \
+#define TOTALS_SQL(where)                                                            \
+	"SELECT scope, name, org, CAST(sum(leases) AS BIGINT),"                      \
 	" CAST(sum(micros) AS BIGINT) FROM tally" where " GROUP BY scope, name, org" \
 	" HAVING sum(leases) <> 0 OR sum(micros) <> 0 ORDER BY scope, name, org LIMIT "
 
@@ -82,7 +82,7 @@ static char *insert_sql(const struct table_copy *copy)
 	return xstrdup(buf_str(&sql));
 }
 
-void table_copy_init(struct table_copy *copy, const struct table *table)
+void table_copy_init(struct table_copy *copy, const struct store_table *table)
 {
 	*copy = (struct table_copy){ .table = table };
 	copy->count = table_columns(table, copy->columns, &copy->key_count);
@@ -212,8 +212,8 @@ static void last_keep(struct pages *p, const struct cell *row)
 static int page_read(struct pages *p, struct err *err)
 {
 	const struct table_copy *copy = p->copy;
-	struct statement *stmt = store_prepare(
-		p->store, p->is_next ? copy->next_sql : copy->first_sql, err);
+	struct statement *stmt = store_prepare(p->store,
+					       p->is_next ? copy->next_sql : copy->first_sql, err);
 	struct cell row[TABLE_COLUMNS_MAX];
 	int index = 1, count = 0, rc;
 
@@ -320,7 +320,8 @@ int table_copy_verify(const struct table_copy *copy, struct store *from, struct 
 {
 	struct digest was = { .copy = copy }, is = { .copy = copy };
 
-	if (rows_each(copy, from, row_digest, &was, err) || rows_each(copy, to, row_digest, &is, err))
+	if (rows_each(copy, from, row_digest, &was, err) ||
+	    rows_each(copy, to, row_digest, &is, err))
 		return -1;
 	if (was.rows == is.rows && memcmp(was.sum, is.sum, sizeof(was.sum)) == 0)
 		return 0;

@@ -7,7 +7,7 @@
 #include "util/hash.h"
 
 struct table_copy {
-	const struct table *table;
+	const struct store_table *table;
 	struct column columns[TABLE_COLUMNS_MAX];
 	size_t count, key_count;
 	/* Statements, found by the addresses of these texts. */
@@ -17,7 +17,7 @@ struct table_copy {
 	int64_t rows, mended;
 };
 
-void table_copy_init(struct table_copy *copy, const struct table *table);
+void table_copy_init(struct table_copy *copy, const struct store_table *table);
 void table_copy_fini(struct table_copy *copy);
 /* Writes all rows to `to`, in the caller's transaction. */
 int table_copy_run(struct table_copy *copy, struct store *from, struct store *to, struct err *err);

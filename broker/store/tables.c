@@ -5,7 +5,7 @@
 
 #include "util/bug.h"
 
-const struct table tables[TABLES] = {
+const struct store_table tables[TABLES] = {
 	{ "meta", .key = "key", .rest = "value@? number#" },
 	{ "lease", .is_numbered = 1, .key = "n#",
 	  .rest = "id attempt_token owner org account slug class profile requested_type "
@@ -27,7 +27,8 @@ const struct table tables[TABLES] = {
 	{ "event", .is_numbered = 1, .key = "n#", .rest = "lease# at_ms# kind text" },
 	{ "idempotency", .key = "owner org key", .rest = "hash lease# created_ms#" },
 	{ "canceled", .key = "lease_id token", .rest = "owner org at_ms#" },
-	{ "token", .key = "id", .rest = "hash@ owner org role# created_ms# expires_ms# revoked_ms#" },
+	{ "token", .key = "id",
+	  .rest = "hash@ owner org role# created_ms# expires_ms# revoked_ms#" },
 	{ "price", .key = "account type location",
 	  .rest = "hour_micros# currency available# at_ms# month_micros# unit_ms# minimum_ms#" },
 	{ "pause", .key = "account", .rest = "until_ms#" },
@@ -77,7 +78,7 @@ static const char *column_read(const char *text, struct column *ret)
 	return text + strspn(text, " ");
 }
 
-size_t table_columns(const struct table *table, struct column ret[TABLE_COLUMNS_MAX],
+size_t table_columns(const struct store_table *table, struct column ret[TABLE_COLUMNS_MAX],
 		     size_t *ret_key_count)
 {
 	size_t count = 0;

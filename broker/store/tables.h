@@ -9,7 +9,7 @@
 
 enum table_place {
 	TABLE_OF_LEASES,
-	TABLE_OF_RUNS,	/* in SQLite, in the runs' file */
+	TABLE_OF_RUNS,	  /* in SQLite, in the runs' file */
 	TABLE_OF_TOTALS,  /* follows from the leases, by triggers */
 	TABLE_OF_DAEMONS, /* who runs at the moment */
 };
@@ -18,7 +18,7 @@ enum table_place {
  * Columns are separated by spaces. "name#" is a number, "name@" a blob, "name" a text; after "name@"
  * a "?" means that it may be NULL.
  */
-struct table {
+struct store_table {
 	const char *name;
 	enum table_place place;
 	int is_numbered; /* its key is a row number, from store_run_new */
@@ -27,7 +27,7 @@ struct table {
 };
 
 #define TABLES 28
-extern const struct table tables[TABLES];
+extern const struct store_table tables[TABLES];
 
 enum column_type { COLUMN_NUMBER, COLUMN_TEXT_TYPE, COLUMN_BLOB };
 #define COLUMN_NAME_SIZE 32
@@ -39,5 +39,5 @@ struct column {
 #define TABLE_COLUMNS_MAX 80
 
 /* The columns of the key, then the others. Their number. */
-size_t table_columns(const struct table *table, struct column ret[TABLE_COLUMNS_MAX],
+size_t table_columns(const struct store_table *table, struct column ret[TABLE_COLUMNS_MAX],
 		     size_t *ret_key_count);

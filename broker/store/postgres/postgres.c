@@ -188,32 +188,17 @@ static int is_missing(const char *name)
 	return 0;
 }
 
-static int survey(const char *name, const struct store_needs *needs, store_finding_fn fn, void *arg,
-		  struct err *err)
-{
-	struct store *store;
-	int rc = open_store(name, STORE_VIEW, NULL, &store, err);
-
-	(void)needs;
-	if (rc)
-		return rc;
-	store_find(fn, arg, "server", STORE_GOOD, "PostgreSQL %d.%d.",
-		   PQserverVersion(pg_of(store)->conn) / 10000,
-		   PQserverVersion(pg_of(store)->conn) % 10000);
-	store_close(store);
-	return 0;
-}
-
 static const struct opener opener = {
 	.open = open_store,
 	.open_runs = open_runs,
 	.open_runs_reader = open_runs_reader,
 	.is_missing = is_missing,
-	.survey = survey,
+	.survey = pg_survey,
 };
 
 const struct store_module lessord_store_module = {
 	.abi = STORE_MODULE_ABI,
 	.backend_size = sizeof(struct backend),
 	.opener = &opener,
+	.log_forward = log_forward,
 };

@@ -22,6 +22,9 @@ it failed. It ends when stdin does.
                                           before it is delivered; `late`: the client's side is cut,
                                           and the batch delivered M milliseconds later
     {"do":"hits","name":N}                {"hits":H}: how many batches were cut so far
+    {"do":"count","name":N}               {"batches":B,"flushes":F}: the batches of several statements
+                                          that came through, and the requests for an answer before
+                                          the end of a batch: each costs a round trip
 """
 
 import asyncio
@@ -40,6 +43,7 @@ class Batches:
         self.started = False
         self.batch = b""
         self.statements = 0
+        self.flushes = 0
 
     def take(self, data):
         """Yields (bytes, is the end of a batch) for what is complete; the rest stays."""
@@ -60,6 +64,7 @@ class Batches:
                 is_batch, self.statements = self.statements > 1, 0
                 yield self.part(), is_batch
             elif message[:1] in (b"H", b"X", b"p", b"Q"):
+                self.flushes += message[:1] == b"H"
                 # A flush asks for answers within the batch, which cannot wait for its end.
                 yield self.part(), False
 
@@ -86,7 +91,7 @@ class Link:
         self.is_cut = asyncio.Event()
         self.writers = set()
         self.commit = None
-        self.hits = 0
+        self.hits = self.batches = self.flushes = 0
         self.tasks = set()
 
     async def connected(self, reader, writer):
@@ -137,10 +142,13 @@ class Link:
                 return
             parts = batches.take(data) if self.is_database else [(data, False)]
             for part, is_batch in parts:
+                self.batches += is_batch
                 if is_batch and self.commit:
                     await self.cut_batch(part, client, writer)
                     return
                 writer.write(part)
+            self.flushes += batches.flushes
+            batches.flushes = 0
             # Whole messages go on at once, unless a batch is to be cut as a whole.
             if not self.commit and batches.batch:
                 writer.write(batches.part())
@@ -201,6 +209,8 @@ class Proxies:
             link.commit = (words["how"], words.get("ms", 0))
         elif do == "hits":
             return {"hits": link.hits}
+        elif do == "count":
+            return {"batches": link.batches, "flushes": link.flushes}
         else:
             raise ValueError("no such command: " + do)
         return {}

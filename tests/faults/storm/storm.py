@@ -24,6 +24,7 @@ import clients  # noqa: E402
 from harness import until  # noqa: E402
 from judge import Judge  # noqa: E402
 from nemesis import Nemesis  # noqa: E402
+from proxies import ProxyError  # noqa: E402
 from world import HERE, StormError, World, now  # noqa: E402
 
 FAULTS = ("kill", "stop", "database_cut", "cloud_cut", "failover", "commit")
@@ -263,7 +264,7 @@ def main(words):
         return 2
     try:
         storm.run()
-    except StormError as e:
+    except (ProxyError, StormError) as e:
         print("the harness failed: %s" % e)
         return 2
     finally:

@@ -12,7 +12,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from proxy import Batches  # noqa: E402
-from world import Proxies  # noqa: E402
+from proxies import Proxies  # noqa: E402
 
 STARTUP = struct.pack("!II", 8, 3 << 16)
 SSL = struct.pack("!II", 8, 80877103)
@@ -97,6 +97,13 @@ class Wire(unittest.TestCase):
         self.take(client, b"answer")
         server.close()
         self.ends(client)
+
+    def test_it_counts(self):
+        client, server = self.pair()
+        sent = READ + WRITE + statement(b"fence") + message(b"H") + WRITE
+        client.sendall(sent)
+        self.take(server, sent)
+        self.assertEqual(self.proxies.do("count", "x"), {"batches": 2, "flushes": 1})
 
     def test_the_answer_is_cut(self):
         client, server = self.pair()

@@ -21,6 +21,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "api"))
 import postgres  # noqa: E402
 from harness import need, skip, wait_for  # noqa: E402
+from proxies import Proxies  # noqa: E402
 
 DATABASE = "lessor1"
 CONFIG = """\
@@ -48,34 +49,10 @@ token_file = {home}/{name}
 endpoint = http://127.0.0.1:{port}/v1
 poll = 100ms
 """
-ADDRESSES = {"sqlite": "", "postgresql": "[store]\nurl = {url}\nstate_dir = {home}\n"}
 
 
 class StormError(Exception):
     """The harness itself cannot go on; nothing is said about lessord."""
-
-
-class Proxies:
-    def __init__(self):
-        self.process = subprocess.Popen([sys.executable, "-B", HERE + "/proxy.py"], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=1)
-        self.lock = threading.Lock()
-
-    def do(self, what, name, **words):
-        with self.lock:
-            self.process.stdin.write(json.dumps(dict(words, do=what, name=name)) + "\n")
-            answer = json.loads(self.process.stdout.readline() or '{"error": "it has ended"}')
-        if "error" in answer:
-            raise StormError("proxy: " + answer["error"])
-        return answer
-
-    def open(self, name, to, database=False):
-        return self.do("open", name, to=to, database=database)["port"]
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait(30)
-        self.process.stdout.close()
 
 
 class Cloud:

@@ -57,7 +57,9 @@ static void lines_free(struct lines *lines)
 /* SQLite's types are names only; meta's value has none. */
 static const char *type_of(const char *declared)
 {
-	return !strcmp(declared, "INTEGER") ? "bigint" : !strcmp(declared, "TEXT") ? "text" : "bytea";
+	return !strcmp(declared, "INTEGER") ? "bigint" :
+	       !strcmp(declared, "TEXT")    ? "text" :
+					      "bytea";
 }
 
 static void sqlite_read(const char *file, const char *but, struct lines *ret)
@@ -79,7 +81,10 @@ static void sqlite_read(const char *file, const char *but, struct lines *ret)
 		line_add(ret, "%s.%s %s%s %s", sqlite3_column_text(stmt, 0),
 			 sqlite3_column_text(stmt, 1),
 			 type_of((const char *)sqlite3_column_text(stmt, 2)),
-			 is_key ? " key" : is_not_null ? "" : " null", text);
+			 is_key	     ? " key" :
+			 is_not_null ? "" :
+				       " null",
+			 text);
 	}
 	sqlite3_finalize(stmt);
 	sqlite3_close(db);
@@ -146,9 +151,7 @@ static int lines_compare(const struct lines *a, const struct lines *b, const cha
 	int wrong = 0;
 
 	while (i < a->count || k < b->count) {
-		int order = i == a->count ? 1 :
-			    k == b->count ? -1 :
-					    strcmp(a->line[i], b->line[k]);
+		int order = i == a->count ? 1 : k == b->count ? -1 : strcmp(a->line[i], b->line[k]);
 		const char *line = order < 0 ? a->line[i] : b->line[k];
 
 		if (order && !is_excepted(line, order > 0)) {
@@ -186,7 +189,7 @@ static void both_dialects_have_the_same_columns(void **state)
 	lines_free(&postgres);
 }
 
-static void table_add(const struct table *table, struct lines *ret)
+static void table_add(const struct store_table *table, struct lines *ret)
 {
 	static const char *const types[] = { "bigint", "text", "bytea" };
 	struct column columns[TABLE_COLUMNS_MAX];
@@ -194,7 +197,9 @@ static void table_add(const struct table *table, struct lines *ret)
 
 	for (size_t i = 0; i < count; i++)
 		line_add(ret, "%s.%s %s%s ", table->name, columns[i].name, types[columns[i].type],
-			 i < keys ? " key" : columns[i].is_nullable ? " null" : "");
+			 i < keys		? " key" :
+			 columns[i].is_nullable ? " null" :
+						  "");
 }
 
 /* What handles all tables alike forgets none of their columns. */
@@ -298,15 +303,17 @@ static void postgresql_understands_every_statement(void **state)
 
 /* ---- a schema of another version -------------------------------------------------------------- */
 
-/* 0, or -1 with the sentence in `ret`. */
-static int open_on(const char *name, int is_reader, char ret[256])
+#define WHY_SIZE sizeof(((struct err *)0)->text)
+
+/* As store_open_view or store_open_tool, with the sentence in `ret`. */
+static int open_on(const char *name, int is_reader, char ret[WHY_SIZE])
 {
 	struct store *opened;
 	struct err err = { 0 };
 	int rc = is_reader ? store_open_view(name, &opened, &err) :
 			     store_open_tool(name, &env, &opened, &err);
 
-	snprintf(ret, 256, "%s", err.text);
+	memcpy(ret, err.text, sizeof(err.text));
 	if (rc == 0)
 		store_close(opened);
 	return rc;
@@ -315,7 +322,7 @@ static int open_on(const char *name, int is_reader, char ret[256])
 static void a_newer_schema_is_read_but_not_written(void **state)
 {
 	const char *other = postgres_database(server);
-	char why[256];
+	char why[WHY_SIZE];
 
 	(void)state;
 	assert_int_equal(open_on(other, 1, why), 1);
@@ -338,12 +345,13 @@ static void a_newer_schema_is_read_but_not_written(void **state)
 static void a_database_of_another_encoding_is_refused(void **state)
 {
 	const char *other = postgres_database(server);
-	char why[256], name[64], sql[200];
+	char why[WHY_SIZE], name[64], sql[200];
 	char *latin;
 
 	(void)state;
 	assert_int_equal(sscanf(strstr(other, "lessor_"), "%63[a-z0-9_]", name), 1);
-	snprintf(sql, sizeof(sql), "CREATE DATABASE %s_l ENCODING 'LATIN1' TEMPLATE template0", name);
+	snprintf(sql, sizeof(sql), "CREATE DATABASE %s_l ENCODING 'LATIN1' TEMPLATE template0",
+		 name);
 	postgres_sql(other, sql);
 	assert_true(asprintf(&latin, "%.*s%s_l%s", (int)(strstr(other, name) - other), other, name,
 			     strstr(other, name) + strlen(name)) > 0);
