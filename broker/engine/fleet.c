@@ -87,8 +87,7 @@ int fleet_new(const struct engine_config *config, const struct owner_config *own
 	fleet->names = xcalloc(room, sizeof(const char *));
 	for (size_t i = 0; i < config->account_count; i++)
 		fleet->names[i] = config->accounts[i]->config.name;
-	if (owners ? shared_begin(fleet, config, owners, err) :
-		     engines_single(fleet, config, err)) {
+	if (owners ? shared_begin(fleet, config, owners, err) : engines_single(fleet, config, err)) {
 		fleet_free(fleet);
 		return -1;
 	}
@@ -149,7 +148,8 @@ static const char *account_of(const struct engine_request *request)
 {
 	if (request->account[0])
 		return request->account;
-	return request->kind == REQUEST_CREATE ? request->create.account : request->expected_account;
+	return request->kind == REQUEST_CREATE ? request->create.account :
+						 request->expected_account;
 }
 
 static void submit_to_all(struct fleet *fleet, struct engine_request *request)

@@ -19,7 +19,7 @@ struct owner {
 	char account[32];
 	struct store *store; /* NULL: not open yet */
 	int64_t seq;	     /* the highest that this owner saw */
-	int64_t free_ms;     /* since when nobody holds the row, monotonic clock; 0: somebody does */
+	int64_t free_ms; /* since when nobody holds the row, monotonic clock; 0: somebody does */
 	int64_t unwanted_ms; /* since when another should be the owner; 0: none */
 	int64_t rest_ms;     /* when the engine began to rest before a move; 0: it does not */
 	int64_t rest_again_ms;
@@ -162,10 +162,14 @@ static void look(void *arg, const struct store *store, struct engine_owned *ret)
 		o->seq = row->seq;
 }
 
+/*
+ * Whatever broke the store, this account's memory is dropped and read anew; the other accounts and
+ * the process have nothing to do with it.
+ */
 static int is_lost(void *arg, const struct store *store)
 {
 	(void)arg;
-	return store_is_lost(store);
+	return store_is_lost(store) || store_broken(store);
 }
 
 /* May an account of this daemon move now? Then no other does for a while. */
@@ -173,7 +177,8 @@ static int move_take(struct owner *o, int64_t now)
 {
 	int64_t last = atomic_load(o->last_move_ms);
 
-	return now - last >= SHARD_TTL_MS && atomic_compare_exchange_strong(o->last_move_ms, &last, now);
+	return now - last >= SHARD_TTL_MS &&
+	       atomic_compare_exchange_strong(o->last_move_ms, &last, now);
 }
 
 static int is_unwanted(void *arg)

@@ -134,6 +134,11 @@ static int create_replayed(struct core *core, struct engine_request *r, struct e
 	rc = core_lease_by_id(core, id, &a, err);
 	if (rc == 0)
 		create_again(r, a);
+	if (rc < 0 && core_only_account(core) && err->kind == ERR_REFUSED) {
+		request_fail(r, RESULT_CONFLICT, "lease_id_conflict",
+			     "the lease id is in use in another account; use a new one");
+		return 1;
+	}
 	return rc < 0 ? -1 : rc == 0;
 }
 

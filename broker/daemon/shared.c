@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/shared.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/daemon.h"
+#include "daemon/descriptors.h"
+#include "daemon/registry.h"
+#include "schedule/rendezvous.h"
+#include "store/daemons.h"
+#include "util/alloc.h"
+#include "util/text.h"
+
+/* Any thread, once the engines have begun. */
+static int owns(void *arg, const char *account)
+{
+	const struct daemon *d = arg;
+
+	return d->fleet && fleet_owns(d->fleet, account);
+}
+
+int shared_begin(struct daemon *d, struct err *err)
+{
+	const char *names[CONFIG_ACCOUNTS_MAX];
+	const struct registry_config config = {
+		.env = &d->env,
+		.store = config_is_postgres(d->config) ? d->config->store_target : NULL,
+		.version = LESSOR_VERSION,
+		.accounts = names,
+		.account_count = d->accounts.count,
+		.owns = config_is_postgres(d->config) ? owns : NULL,
+		.owns_arg = d,
+	};
+
+	for (size_t i = 0; i < d->accounts.count; i++)
+		names[i] = d->accounts.list[i]->config.name;
+	return registry_new(&config, &d->registry, err);
+}
+
+/* ---- the engines: hints for those who own accounts, on their threads ----------------------- */
+
+#define DAEMONS_MOST 64
+
+static size_t account_rank(void *arg, const char *account)
+{
+	struct daemon *d = arg;
+	char ids[DAEMONS_MOST][STORE_DAEMON_ID_SIZE];
+	const char *list[DAEMONS_MOST];
+	size_t count = peers_living(registry_peers(d->registry), env_mono_ms(&d->env), ids,
+				    DAEMONS_MOST);
+
+	for (size_t i = 0; i < count; i++)
+		list[i] = ids[i];
+	return rendezvous_rank(account, list, count, registry_self(d->registry));
+}
+
+static int64_t account_seq(void *arg, const char *account)
+{
+	struct daemon *d = arg;
+
+	return peers_seq(registry_peers(d->registry), account);
+}
+
+int shared_fleet_start(struct daemon *d, const struct engine_config *config, struct err *err)
+{
+	d->owners = (struct owner_config){
+		.store = d->config->store_target,
+		.env = &d->env,
+		.self = registry_self(d->registry),
+		.require_sync = d->config->postgres.require_sync,
+		.rank = account_rank,
+		.seen_seq = account_seq,
+		.arg = d,
+	};
+	return fleet_new(config, config_is_postgres(d->config) ? &d->owners : NULL, &d->fleet, err);
+}
+
+/* -1: the database has no key. */
+static int relay_configure(const struct daemon *d, struct relay_config *ret, struct err *err)
+{
+	memset(ret, 0, sizeof(*ret));
+	TEXT_SET(ret->self, registry_self(d->registry));
+	ret->find = registry_route;
+	ret->arg = d->registry;
+	ret->wait_ms = RELAY_WAIT_MS;
+	return store_peer_key(d->reader, ret->key, err);
+}
+
+int shared_api_start(struct daemon *d, struct err *err)
+{
+	auto_free struct api_config *config = xcalloc(1, sizeof(*config));
+	struct relay_config relay;
+	struct api_parts parts = {
+		.base = d->base,
+		.env = &d->env,
+		.fleet = d->fleet,
+		.accounts = d->accounts.list,
+		.account_count = d->accounts.count,
+		.reader = d->reader,
+		.runs = d->runs,
+		.runs_reader = d->runs_reader,
+	};
+
+	d->max_connections = descriptors_connections(d->config);
+	daemon_api_config(d, d->config, config);
+	registry_source(d->registry, &parts.daemons);
+	if (config_is_postgres(d->config)) {
+		if (relay_configure(d, &relay, err) < 0)
+			return -1;
+		parts.relay = &relay;
+	}
+	return api_new(&parts, config, &d->api, err);
+}
+
+void shared_host(const struct daemon *d, char *ret, size_t size)
+{
+	const char *address = d->config->advertise;
+	const char *port = strrchr(address, ':');
+
+	text_set(ret, size, address);
+	if (port && (size_t)(port - address) < size)
+		ret[port - address] = '\0';
+}
+
+int shared_announce(struct daemon *d, struct err *err)
+{
+	char address[DAEMON_ADDRESS_SIZE];
+
+	daemon_advertised(d, address);
+	return registry_start(d->registry, address, err);
+}
