@@ -270,6 +270,6 @@ int pg_schema_check(struct pg_connection *c, struct err *err);
 int pg_survey(const char *target, const struct store_needs *needs, store_finding_fn fn, void *arg,
 	      struct err *err);
 
-/* ---- postgres.c ---- */
+/* ---- backend.c ---- */
 
 extern const struct backend backend_postgres;
