@@ -291,8 +291,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	relay_tick(arg, NULL);
 }
 
-static void relayed_begin(struct relay *relay, struct api_request *request,
-			  const struct relay_target *target)
+static struct relayed *relayed_begin(struct relay *relay, struct api_request *request,
+				     const struct relay_target *target)
 {
 	static const struct timeval interval = { .tv_usec = TICK_MS * 1000 };
 	struct relayed *r = xcalloc(1, sizeof(*r));
@@ -303,13 +303,19 @@ static void relayed_begin(struct relay *relay, struct api_request *request,
 	r->target = *target;
 	r->since_ms = relay_now(relay);
 	r->left_ms = relay->config.wait_ms;
-	if (!r->request.request_id[0])
-		snprintf(r->request.request_id, sizeof(r->request.request_id), "fwd-%s",
-			 http_exchange_id(request->ex));
 	TAILQ_INSERT_TAIL(&relay->requests, r, entry);
 	if (!relay->count++)
 		event_add(relay->timer, &interval);
-	relayed_tick(r, r->since_ms);
+	return r;
+}
+
+/* What makes it safe to send it again, wherever it goes. */
+static void request_accept(struct api_request *request, const struct relay_target *target)
+{
+	request->epoch_seen = target->epoch;
+	if (!request->request_id[0])
+		snprintf(request->request_id, sizeof(request->request_id), "fwd-%s",
+			 http_exchange_id(request->ex));
 }
 
 int relay_take(struct relay *relay, struct api_request *request)
@@ -320,6 +326,7 @@ int relay_take(struct relay *relay, struct api_request *request)
 
 	if (!relay_target_find(relay->homes, request, &target))
 		return 0;
+	request_accept(request, &target);
 	relay->config.find(relay->config.arg, target.account, &route);
 	if (route.place == RELAY_SELF) {
 		/* Those that have waited come first. */
@@ -332,7 +339,31 @@ int relay_take(struct relay *relay, struct api_request *request)
 	else if (relay->count >= (size_t)request->api->config.pending_max)
 		reply_busy(request);
 	else
-		relayed_begin(relay, request, &target);
+		relayed_tick(relayed_begin(relay, request, &target), relay_now(relay));
+	return 1;
+}
+
+int relay_again(struct relay *relay, struct api_request *request, const char *account)
+{
+	struct relay_target target = { .epoch = 0 };
+	int64_t now = relay_now(relay);
+	struct relayed *r;
+
+	if (!request->moving_ms)
+		request->moving_ms = now;
+	/* Its sender does that. */
+	if (forwarded_is(request->head) ||
+	    relay->count >= (size_t)request->api->config.pending_max ||
+	    now - request->moving_ms >= relay->config.wait_ms)
+		return 0;
+	TEXT_SET(target.account, account);
+	if (!account[0] && !relay_target_find(relay->homes, request, &target))
+		return 0;
+	target.epoch = request->epoch_seen;
+	target.is_slow = 1;
+	relay->counters.repeated++;
+	r = relayed_begin(relay, request, &target);
+	r->left_ms -= now - request->moving_ms;
 	return 1;
 }
 

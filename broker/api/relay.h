@@ -72,6 +72,11 @@ int relay_accepts(struct relay *relay, const struct http_exchange *ex, int is_wh
 /* 1: it is answered elsewhere, or later. 0: handle it here. */
 int relay_take(struct relay *relay, struct api_request *request);
 /*
+ * The engine did not carry a request out, or does not know, because it has lost the account. 1: it
+ * waits for the next owner. 0: tell the client. `account` "": that of the lease.
+ */
+int relay_again(struct relay *relay, struct api_request *request, const char *account);
+/*
  * For what is no request of its own: a POST for this caller to the owner of the account, once, without
  * waiting for an owner. 1: it is sent, and `done` is called later, also when the api ends. 0: the
  * account is this daemon's. -1: nobody owns it now. The body is copied.
