@@ -390,8 +390,11 @@ int relay_post(struct relay *relay, const struct relay_post *post, relay_post_fn
 	struct forwarded f = { .request_id = "-", .caller = *post->caller };
 	struct forwarded_lines lines;
 	const char *list[] = { lines.forwarded, lines.caller, lines.signature, type };
-	struct peer_request out = { .target = post->target, .method = HTTP_POST, .lines = list,
-				    .line_count = 4, .body_len = strlen(post->body) };
+	struct peer_request out = { .target = post->target,
+				    .method = HTTP_POST,
+				    .lines = list,
+				    .line_count = 4,
+				    .body_len = strlen(post->body) };
 	struct relay_route route;
 	struct posted *posted;
 

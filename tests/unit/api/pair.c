@@ -458,9 +458,9 @@ const char *pair_control(const char *message, const char *type)
 {
 	static char told[4096];
 	struct raw raw = { 0 };
-	struct bufferevent *bev = raw_open((uint16_t)strtol(strrchr(pair.a.address, ':') + 1, NULL,
-							    10),
-					   control_read, &raw);
+	struct bufferevent *bev =
+		raw_open((uint16_t)strtol(strrchr(pair.a.address, ':') + 1, NULL, 10), control_read,
+			 &raw);
 	unsigned char head[8] = { 0x81, 0xfe, (unsigned char)(strlen(message) >> 8),
 				  (unsigned char)strlen(message) };
 	char wanted[64], *from;
