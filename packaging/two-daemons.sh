@@ -198,15 +198,13 @@ await "$patience" owned || { echo "the accounts have no owners" >&2; exit 1; }
 lessor daemons
 
 step "6. Leasing machines through both, and killing the owner of account one meanwhile"
-if [ "$(owner_of one)" = "$a_url" ]; then
-	victim=a victim_pid=$a_pid LESSOR_URL=$b_url
-else
-	victim=b victim_pid=$b_pid LESSOR_URL=$a_url
-fi
-python3 -B "$here/two-daemons.py" --url "$a_url" --url "$b_url" --token-file "$work/token" \
-	--account one --account two --kill "$victim_pid" --seconds "$seconds" \
+python3 -B "$here/two-daemons.py" --daemon "$a_url=$a_pid" --daemon "$b_url=$b_pid" \
+	--account one --account two --kill --seconds "$seconds" --token-file "$work/token" \
 	--cloud "http://127.0.0.1:$(cat "$work/one.port")" \
 	--cloud "http://127.0.0.1:$(cat "$work/two.port")"
+victim=b
+LESSOR_URL=$a_url
+kill -0 "$a_pid" 2>/dev/null || victim=a LESSOR_URL=$b_url
 lessor daemons
 
 step "7. Starting the killed daemon again"
