@@ -274,7 +274,7 @@ int auth_peek(struct auth *auth, const char *authorization, struct caller *ret)
 		auth_refresh(auth);
 	if (auth_verify(auth, text, ret))
 		return 1;
-	/* The token may be newer than the table: a new token works at once. */
+	/* The token may be newer than the table: a new token works at once. 0: nothing tells. */
 	version = store_data_version(auth->reader);
 	if (auth->has_failed || (version && version == auth->looked_version))
 		return 0;
