@@ -155,13 +155,18 @@ class Site:
         """The daemon that owns an account; the only one on SQLite."""
         if len(self.daemons) == 1:
             return self.daemons[0]
-        found = self.daemons[0].call(self.daemons[0].connect(), "GET", "/v1/daemons")
-        for daemon in self.daemons:
-            for one in found["daemons"]:
-                if one["address"].endswith(":%d" % daemon.port) and any(
-                        a["account"] == account for a in one["accounts"]):
-                    return daemon
-        raise SystemExit(f"bench: nobody owns {account}: {found}")
+        found = {}
+
+        def looked():
+            for asked in self.daemons:
+                if asked.daemon.poll() is None:
+                    found.update(asked.call(asked.connect(), "GET", "/v1/daemons"))
+                    break
+            ids = {d["id"]: d["address"] for d in found["daemons"]}
+            address = next((ids.get(a["daemon"], "") for a in found["accounts"]
+                            if a["account"] == account), "")
+            return next((d for d in self.daemons if address.endswith(":%d" % d.port)), None)
+        return wait_for(looked, 30, 0.05)
 
     def end(self):
         for daemon in self.daemons:

@@ -241,6 +241,9 @@ class Storm:
         print("exits by themselves: %s; decided by an operator: %d" % (
             ", ".join("%s %r" % (d.name, d.exits) for d in self.world.daemons if d.exits) or "none",
             self.operator))
+        cut = sum(self.world.proxies.do("hits", name)["hits"] for d in self.world.daemons
+                  for name in d.databases)
+        print("batches cut on their way: %d" % cut)
         self.takeovers()
         for failure in self.nemesis.failures:
             print("NEMESIS: " + failure)
