@@ -273,7 +273,6 @@ static void control_beat(struct control *c, struct json_body *in)
 	struct api *api = c->api;
 	struct api_request request = { .api = api, .caller = c->caller };
 	struct engine_request *engine_request = NULL;
-	struct relay_target target;
 	struct beat *beat;
 
 	if (c->caller.role == TOKEN_READER) {
