@@ -36,7 +36,8 @@ static int is_awaited(const struct ledger *ledger, const struct resource *r)
 /* What may have been created, and what the lease waits for. */
 static void facts_await(const struct ledger *ledger, const struct resource *r, struct lease_facts *f)
 {
-	struct absence_facts absence = { .settle_ms = f->settle_ms };
+	struct absence_facts absence = { .settle_ms = f->settle_ms,
+					 .store_ahead_ms = f->store_ahead_ms };
 	int64_t next;
 
 	if (is_awaited(ledger, r)) {
@@ -196,12 +197,30 @@ static void aggregate_verdict(struct applying *p)
 	p->e = NULL; /* `refused` goes out of scope */
 }
 
+/* A request on its way takes as long as before the clock was set. */
+static void until_shift(struct applying *p)
+{
+	int64_t by_ms = p->e->u.clock_by_ms;
+
+	for (size_t i = 0; by_ms && !p->f.is_shared && i < p->a->ledger.resource_count; i++) {
+		struct resource *r = &p->a->ledger.resources[i];
+
+		if (r->until_ms <= p->f.now_ms - by_ms || !resource_is_residue(r))
+			continue;
+		r->until_ms += by_ms;
+		r->is_dirty = 1;
+	}
+}
+
 /*
  * After the clock was set back, times of the old clock lie in the future and would delay
  * absence.
  */
 static void aggregate_clock_set(struct applying *p)
 {
+	/* Else aggregate_times has done so. */
+	if (!p->e->u.clock_to_ms)
+		until_shift(p);
 	for (size_t i = 0; p->e->u.clock_by_ms < 0 && i < p->a->ledger.resource_count; i++) {
 		struct resource *r = &p->a->ledger.resources[i];
 
@@ -331,6 +350,7 @@ static void aggregate_adopt(struct applying *p)
 		r->protect_by = PROTECT_NOT_OURS;
 		r->label_known = 0;
 		r->deletes_unknown = 0;
+		r->until_ms = 0;
 	}
 	TEXT_SET(r->id, d->resource_id);
 	if (l->retained && r->retain_epoch < l->epoch)
@@ -338,7 +358,9 @@ static void aggregate_adopt(struct applying *p)
 	r->marked_ms = 0;
 	r->action[0] = '\0';
 	absence_reset(r);
-	r->state = l->retained ? LESSOR_STATE_RETAINED : LESSOR_STATE_PRESENT;
+	r->state = l->retained	      ? LESSOR_STATE_RETAINED :
+		   r->deletes_unknown ? LESSOR_STATE_DELETE_UNKNOWN :
+					LESSOR_STATE_PRESENT;
 	r->changed_ms = p->f.now_ms;
 	r->is_dirty = 1;
 	snprintf(r->evidence, sizeof(r->evidence), "adopted by %.60s: %.80s", d->by, d->reason);
@@ -546,11 +568,11 @@ static void aggregate_times(struct applying *p)
 		change = (struct times_change){ p->e->u.clock_from_ms, p->e->u.clock_to_ms,
 						p->e->u.clock_by_ms };
 		p->out->times_changed |= lease_times_move(&p->a->lease, &change);
-		ledger_times_move(&p->a->ledger, &change);
+		ledger_times_move(&p->a->ledger, &change, p->f.is_shared);
 	}
 	if (!p->f.is_clock_suspect) {
 		p->out->times_changed |= lease_times_mend(&p->a->lease, p->f.now_ms);
-		ledger_times_mend(&p->a->ledger, p->f.now_ms);
+		ledger_times_mend(&p->a->ledger, p->f.now_ms, p->f.is_shared);
 	}
 	p->out->changed |= p->out->times_changed;
 }

@@ -136,6 +136,7 @@ static void age_rows(struct store *s, int by, int most)
 
 		row->created = older(row->created, by, most);
 		row->changed = older(row->changed, by, most);
+		row->lands = row->lands > by ? (int16_t)(row->lands - by) : 0;
 		if (row->absent_count && !row_is_over(row))
 			row->absent_age = older(row->absent_age, by, most);
 	}
@@ -190,16 +191,23 @@ static void time_over(struct mover *m)
 	}
 }
 
+#define HOUR_MS INT64_C(3600000)
+
 /* The clock jumps ahead: everything seems older than it is. */
 static void clock_jumps(struct mover *m)
 {
 	struct lease_event event = {
-		.kind = LEASE_EVENT_CLOCK_SET, .u.clock_by_ms = INT64_C(3600000),
+		.kind = LEASE_EVENT_CLOCK_SET, .u.clock_by_ms = HOUR_MS,
 	};
+	int16_t ends[ROWS_MOST];
 	struct live *v = m->from->is_clock_suspect ? NULL : move_begin_of(m, &m->from->left.clocks);
 
 	if (v) {
+		for (size_t i = 0; i < ROWS_MOST; i++)
+			ends[i] = v->w.store.rows[i].lands;
 		age_rows(&v->w.store, age_most(v->config), age_most(v->config));
+		for (size_t i = 0; i < ROWS_MOST; i++)
+			v->w.store.rows[i].lands = (int16_t)(ends[i] - HOUR_MS / TICK_MS);
 		v->w.is_clock_suspect = 1;
 		v->w.is_time_over = 1;
 		live_apply(v, &event);

@@ -90,6 +90,13 @@ static int64_t ago(int64_t now_ms, int age)
 	return now_ms - (int64_t)age * TICK_MS;
 }
 
+/* Does it matter until when a request may be carried out? */
+static int until_counts(uint32_t state)
+{
+	return lessor_state_is_unsettled(state) || state == LESSOR_STATE_DELETE_UNKNOWN ||
+	       state == LESSOR_STATE_UNPROTECT_UNKNOWN;
+}
+
 static void open_row(const struct row *from, int64_t n, int64_t now_ms, struct resource *r)
 {
 	*r = (struct resource){
@@ -109,6 +116,7 @@ static void open_row(const struct row *from, int64_t n, int64_t now_ms, struct r
 		.label_known = from->label_known,
 		.protect_by = from->protect_by,
 		.marked_ms = from->is_marked ? now_ms - HOUR_MS : 0,
+		.until_ms = until_counts(from->state) ? now_ms + from->lands * TICK_MS : 0,
 	};
 	TEXT_SET(r->account, "acc");
 	TEXT_SET(r->name, names[from->thing]);
@@ -183,12 +191,17 @@ static uint8_t age(int64_t now_ms, int64_t at_ms, int most)
 	return (uint8_t)(ticks < most ? ticks : most);
 }
 
-/* Does it matter when the row entered its state? As in absence.c and row_lands_ms. */
+/* Does it matter when the row entered its state? As in absence.c. */
 static int change_counts(const struct resource *r)
 {
-	return lessor_state_is_unsettled(r->state) || r->state == LESSOR_STATE_DELETING ||
-	       r->state == LESSOR_STATE_DELETE_UNKNOWN ||
-	       r->state == LESSOR_STATE_UNPROTECT_UNKNOWN;
+	return lessor_state_is_unsettled(r->state) || r->state == LESSOR_STATE_DELETING;
+}
+
+static int16_t lands(const struct resource *r, int64_t now_ms)
+{
+	int64_t ms = until_counts(r->state) ? r->until_ms - now_ms : 0;
+
+	return ms > 0 ? (int16_t)((ms + TICK_MS - 1) / TICK_MS) : 0;
 }
 
 static int creation_counts(const struct resource *r)
@@ -233,6 +246,7 @@ static const char *close_row(const struct resource *r, int64_t now_ms, int most,
 		.label_known = (uint8_t)r->label_known,
 		.protect_by = (uint8_t)r->protect_by,
 		.is_marked = r->marked_ms != 0,
+		.lands = lands(r, now_ms),
 	};
 	return NULL;
 }

@@ -33,6 +33,7 @@ struct row {
 	uint8_t absent_age; /* age of the first observation that did not find it */
 	uint8_t deletes_unknown;
 	uint8_t retain_epoch, label_known, protect_by, is_marked;
+	int16_t lands; /* ticks until a request of ours is over; 0: it is, or does not matter */
 };
 
 /* When the lease is due: never, soon, or at the time that its owner named. */

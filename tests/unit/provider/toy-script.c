@@ -241,6 +241,13 @@ static int time_over(char **args)
 	return 0;
 }
 
+/* So many ms pass while nothing is sent: it stood still, or waited for a commit. */
+static int time_passes(char **args)
+{
+	play.toy->mono_ms += NUMBER(args[1]);
+	return 0;
+}
+
 /* ---- the interpreter -------------------------------------------------------------------- */
 
 static const struct verb {
@@ -279,6 +286,7 @@ static const struct verb {
 	{ "unsent", cloud_unsent }, /* method target */
 	{ "heal", cloud_heal },
 	{ "late", time_over },
+	{ "pass", time_passes }, /* ms */
 };
 
 static void verb_run(char *text)
