@@ -9,6 +9,7 @@
 #include "daemon/daemon.h"
 #include "daemon/command_line.h"
 #include "daemon/residue_report.h"
+#include "daemon/survey_report.h"
 #include "daemon/tokens.h"
 #include "util/output.h"
 
@@ -29,6 +30,8 @@ static int mode_run(const struct command_line *line)
 		return accounts_check(line);
 	case DO_OWED:
 		return residue_report_print(line);
+	case DO_SURVEY:
+		return survey_report_print(line);
 	case DO_BACKUP:
 		return backup_command(line);
 	case DO_TOKEN_ADD:

@@ -5,10 +5,13 @@
 
 # shellcheck disable=SC2034
 packages_build="gcc libc6-dev cmake ninja-build pkg-config libevent-dev libcurl4-openssl-dev
-	libjansson-dev libsqlite3-dev libssl-dev zlib1g-dev libinih-dev libsmartcols-dev libcmocka-dev curl"
+	libjansson-dev libsqlite3-dev libssl-dev zlib1g-dev libinih-dev libsmartcols-dev libpq-dev libcmocka-dev curl"
 # shellcheck disable=SC2034
 packages_test="g++ clang clang-format clang-tidy libclang-rt-14-dev python3 python3-venv python3-yaml python3-h11 hcloud-cli shellcheck
-	openssl e2fsprogs make binutils patch systemd mandoc zsh fish"
+	openssl postgresql e2fsprogs make binutils patch systemd mandoc zsh fish"
+# Several lessord on one database: the language of one of the tests' checkers.
+# shellcheck disable=SC2034
+packages_storm="golang-go"
 
 # For the simulated cloud's machines (hetzner-sim --boxes) and their client.
 # shellcheck disable=SC2034
@@ -66,6 +69,12 @@ packages_install() {
 	fi
 	echo "Installing: $missing"
 	$sudo apt-get update -qq || echo "apt-get update failed; using the existing package lists" >&2
+	case " $missing" in
+	*" postgresql "*)
+		# The tests start clusters of their own.
+		packages_without_services packages_apt postgresql || return 1
+		;;
+	esac
 	case " $missing" in
 	*" openssh-server "*)
 		# Only the program is needed: do not start the service now or at boot.

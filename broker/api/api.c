@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/condition.h"
 #include "api/contract_classes.h"
 #include "api/handlers.h"
 #include "api/queue_view.h"
@@ -15,6 +16,10 @@
 #include "util/log.h"
 
 #define BODY_MAX 65536
+/* Identifies other daemons to the HTTP server, whoever their clients are. */
+#define PEER_OWNER UINT64_C(1)
+
+static void request_serve(struct api_request *request);
 
 void api_config_init(struct api_config *config)
 {
@@ -50,11 +55,13 @@ int api_new(const struct api_parts *parts, const struct api_config *config, stru
 	api->cache = cache_new();
 	buf_init(&api->out, REPLY_MAX);
 	if (auth_new(parts->env, parts->reader, &api->auth, err) ||
-	    completions_new(parts->base, &api->completions, err)) {
+	    completions_new(parts->base, &api->completions, err) ||
+	    (parts->relay &&
+	     relay_new(parts->base, parts->env, parts->relay, request_serve, &api->relay, err))) {
 		api_free(api);
 		return -1;
 	}
-	api->engine_queue = engine_queue_new(api->completions, parts->engine);
+	api->engine_queue = engine_queue_new(api->completions, parts->fleet);
 	api->run_queue = run_queue_new(api->completions, parts->runs);
 	if (!auth_counters(api->auth)->tokens)
 		log_warning(NULL,
@@ -71,6 +78,7 @@ void api_free(struct api *api)
 	usage_stop(api);
 	runs_logs_stop(api);
 	control_stop(api);
+	relay_free(api->relay);
 	if (api->completions)
 		completions_drain(api->completions);
 	engine_queue_free(api->engine_queue);
@@ -97,7 +105,7 @@ void api_crowded(unsigned count, void *user)
 {
 	struct api *api = user;
 
-	engine_hurry(api->parts.engine, count);
+	fleet_hurry(api->parts.fleet, count);
 }
 
 void api_set_counters(struct api *api, const struct http_counters *counters)
@@ -238,6 +246,9 @@ static enum auth_result token_check(struct api *api, const struct http_exchange 
 	const char *authorization = http_head_known(http_exchange_head(ex),
 						    HTTP_FIELD_AUTHORIZATION);
 
+	/* Another daemon has checked it. */
+	if (api->relay && forwarded_is(http_exchange_head(ex)))
+		return relay_accepts(api->relay, ex, is_whole, caller) ? AUTH_OK : AUTH_REFUSED;
 	if (!is_whole && auth_peek(api->auth, authorization, caller))
 		return AUTH_OK;
 	return auth_check(api->auth, authorization, http_exchange_peer(ex)->address,
@@ -279,7 +290,9 @@ static int head_check(struct api *api, const struct http_exchange *ex, int is_wh
 	if (result != AUTH_OK)
 		return token_refuse(api, ex, result, rule);
 	rule->is_trusted = 1;
-	rule->owner = auth_owner(api->auth, caller);
+	rule->owner = api->relay && forwarded_is(http_exchange_head(ex)) ?
+			      PEER_OWNER :
+			      auth_owner(api->auth, caller);
 	if (route->roles & ROLE(caller->role))
 		return 0;
 	/* Refusals are counted, not logged: a client could fill the log with them. */
@@ -300,6 +313,16 @@ static void reply_rule(struct api_request *request, const struct http_body_rule 
 	if (rule->field)
 		http_reply_header(request->ex, rule->field, rule->field_value);
 	reply_error(request, rule->status, rule->code, rule->message);
+}
+
+/* A request that has waited; it was checked before. */
+static void request_serve(struct api_request *request)
+{
+	if (body_check(request))
+		reply_request_error(request);
+	else
+		request->route->handle(request);
+	json_body_close(&request->body);
 }
 
 void api_handle(struct http_exchange *ex, void *user)
@@ -330,9 +353,9 @@ void api_handle(struct http_exchange *ex, void *user)
 		reply_rule(&request, &rule);
 		return;
 	}
-	if (query_check(&request) || body_check(&request))
+	if (query_check(&request) || body_check(&request) || condition_read(&request))
 		reply_request_error(&request);
-	else
+	else if (!api->relay || !relay_take(api->relay, &request))
 		request.route->handle(&request);
 	json_body_close(&request.body);
 }

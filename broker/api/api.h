@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/engine.h"
+#include "engine/fleet.h"
 #include "lease/lease.h"
 #include "provider/account.h"
 #include "runs/runs.h"
@@ -26,6 +26,7 @@ struct event_base;
 struct http_body_rule;
 struct http_counters;
 struct http_exchange;
+struct relay_config;
 
 /* Header lines for http_config.answer_fields: no caching, no sniffing. CORS is never allowed. */
 #define API_ANSWER_FIELDS \
@@ -99,12 +100,14 @@ void api_config_init(struct api_config *config);
 struct api_parts {
 	struct event_base *base;
 	const struct env *env;
-	struct engine *engine;
+	struct fleet *fleet;
 	struct account **accounts;
 	size_t account_count;
 	struct store *reader; /* from store_open_reader; used on this thread only */
 	struct runs *runs;
 	struct store *runs_reader; /* the same for the runs' file; NULL: there is none */
+	/* How requests reach the other daemons on this database; NULL: there are none. */
+	const struct relay_config *relay;
 };
 
 /*
@@ -131,7 +134,7 @@ int api_reload(struct api *api, const struct api_config *config, struct err *err
 size_t api_pending(const struct api *api);
 
 /*
- * Call it after engine_stop and runs_stop, which finish every request, and before the base and
+ * Call it after fleet_stop and runs_stop, which finish every request, and before the base and
  * the HTTP server are freed. Sends the answers that are still due. NULL is allowed.
  */
 void api_free(struct api *api);

@@ -11,6 +11,7 @@
 struct slot {
 	uint64_t version;	/* 0: empty */
 	char id[24];
+	int64_t epoch;
 	struct caller caller;
 	struct buf answer;
 };
@@ -45,18 +46,19 @@ static int is_same_caller(const struct caller *a, const struct caller *b)
 }
 
 const struct buf *cache_find(const struct cache *cache, uint64_t version,
-			     const struct caller *caller, const char *id)
+			     const struct caller *caller, const char *id, int64_t *ret_epoch)
 {
 	const struct slot *slot = &cache->slots[slot_of(id)];
 
 	if (!version || slot->version != version || strcmp(slot->id, id) ||
 	    !is_same_caller(&slot->caller, caller))
 		return NULL;
+	*ret_epoch = slot->epoch;
 	return &slot->answer;
 }
 
 void cache_put(struct cache *cache, uint64_t version, const struct caller *caller, const char *id,
-	       const struct buf *answer)
+	       int64_t epoch, const struct buf *answer)
 {
 	struct slot *slot = &cache->slots[slot_of(id)];
 
@@ -64,6 +66,7 @@ void cache_put(struct cache *cache, uint64_t version, const struct caller *calle
 	    strlen(id) >= sizeof(slot->id))
 		return;
 	slot->version = version;
+	slot->epoch = epoch;
 	TEXT_SET(slot->id, id);
 	slot->caller = *caller;
 	slot->answer.max = CACHE_ENTRY_MAX;

@@ -19,9 +19,12 @@ struct cache;
 
 struct cache *cache_new(void);
 void cache_free(struct cache *cache); /* NULL is allowed */
-/* NULL: not cached. Borrowed until the next cache_put. Version 0 is never found. */
+/*
+ * NULL: not cached. Borrowed until the next cache_put. Version 0 is never found. *ret_epoch is that
+ * of the lease.
+ */
 const struct buf *cache_find(const struct cache *cache, uint64_t version,
-			     const struct caller *caller, const char *id);
+			     const struct caller *caller, const char *id, int64_t *ret_epoch);
 /* Replaces the entry in its slot. Does nothing if the version is 0 or the answer too large. */
 void cache_put(struct cache *cache, uint64_t version, const struct caller *caller, const char *id,
-	       const struct buf *answer);
+	       int64_t epoch, const struct buf *answer);

@@ -120,6 +120,10 @@ static int read_key(struct api_request *request, struct engine_request *engine_r
 			 "put:%s", put_id);
 		return 0;
 	}
+	/* Another daemon may send it again; nor can a client's key contain a colon here. */
+	if (!key && request->request_id[0])
+		snprintf(engine_request->idempotency_key, sizeof(engine_request->idempotency_key),
+			 "request:%s", request->request_id);
 	if (!key)
 		return 0;
 	if (!validate_key(key))

@@ -10,6 +10,7 @@
 #include "api/request.h"
 #include "util/alloc.h"
 #include "util/log.h"
+#include "util/text.h"
 
 #define KEPT_MAX 256 /* kept for reuse, 17 KB each */
 
@@ -25,7 +26,7 @@ struct engine_pending {
 
 /* Loop thread, except for `completions`. */
 struct engine_queue {
-	struct engine *engine;
+	struct fleet *fleet;
 	struct completions *completions;
 	size_t count;		     /* open */
 	uint64_t early[EARLY_COUNT]; /* requests answered before their wait was over */
@@ -58,12 +59,12 @@ static void pending_finish(struct completion *completion)
 	engine_queue_keep(pending->queue, pending);
 }
 
-struct engine_queue *engine_queue_new(struct completions *completions, struct engine *engine)
+struct engine_queue *engine_queue_new(struct completions *completions, struct fleet *fleet)
 {
 	struct engine_queue *queue = xcalloc(1, sizeof(*queue));
 
 	queue->completions = completions;
-	queue->engine = engine;
+	queue->fleet = fleet;
 	return queue;
 }
 
@@ -107,6 +108,8 @@ struct engine_request *engine_queue_request(struct engine_queue *queue,
 	engine_request->wait_until_ms = 0;
 	engine_request->kind = kind;
 	engine_request->caller = request->caller;
+	engine_request->epoch = request->epoch;
+	TEXT_SET(engine_request->request_id, request->request_id);
 	pending->completion.finish = pending_finish;
 	pending->queue = queue;
 	pending->request = *request;
@@ -140,7 +143,7 @@ void engine_queue_submit(struct engine_queue *queue, struct engine_request *engi
 
 	pending->finish = finish;
 	engine_request->done = engine_queue_done;
-	engine_submit(queue->engine, engine_request);
+	fleet_submit(queue->fleet, engine_request);
 }
 
 uint64_t engine_queue_early(const struct engine_queue *queue, enum request_early why)

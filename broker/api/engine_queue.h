@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 #include "api/completion.h"
-#include "engine/engine.h"
+#include "engine/fleet.h"
 
 struct api_request;
 struct notice_request;
@@ -16,7 +16,7 @@ struct engine_queue;
 typedef void (*engine_queue_finish_fn)(struct api_request *request,
 				       struct engine_request *engine_request);
 
-struct engine_queue *engine_queue_new(struct completions *completions, struct engine *engine);
+struct engine_queue *engine_queue_new(struct completions *completions, struct fleet *fleet);
 /*
  * A cleared request to the engine, with its kind and caller; NULL if `max` are open. Belongs to
  * the caller until it is submitted or dropped.

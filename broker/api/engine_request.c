@@ -12,10 +12,8 @@ struct engine_request *engine_request_begin(struct api_request *request, enum re
 		engine_queue_request(api->engine_queue, request, kind,
 				     (size_t)api->config.pending_max);
 
-	if (!engine_request) {
-		http_reply_header(request->ex, "Retry-After", "1");
-		reply_error(request, 503, "busy", "Too many requests are waiting; try again.");
-	}
+	if (!engine_request)
+		reply_busy(request);
 	return engine_request;
 }
 

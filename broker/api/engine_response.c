@@ -23,6 +23,14 @@ static const struct {
 	[RESULT_UNAVAILABLE] = { 503, "unavailable", "Temporarily unavailable; try again." },
 };
 
+/* 412 is what HTTP says of an If-Match; who sent none meets a conflict. */
+static int conflict_status(const struct api_request *request,
+			   const struct engine_request *engine_request)
+{
+	return request->is_conditional && !strcmp(engine_request->code, "lease_changed") ? 412 :
+											   409;
+}
+
 int engine_response_check(struct api_request *request, const struct engine_request *engine_request)
 {
 	char message[API_ERROR_TEXT];
@@ -47,8 +55,10 @@ int engine_response_check(struct api_request *request, const struct engine_reque
 		break;
 	case RESULT_CONFLICT:
 		if (engine_request->lease.id[0]) {
-			engine_response_lease_error(request, 409, engine_request->code,
-						    engine_request->message, engine_request);
+			engine_response_lease_error(request,
+						    conflict_status(request, engine_request),
+						    engine_request->code, engine_request->message,
+						    engine_request);
 			return -1;
 		}
 		break;
@@ -131,6 +141,7 @@ void engine_response_lease(struct api_request *request, int status,
 	jsonw_object(&w, NULL);
 	render_with_parts(request, &w, engine_request, notices);
 	jsonw_end_object(&w);
+	reply_epoch(request, engine_request->lease.epoch);
 	reply_json(request, status);
 }
 
@@ -222,5 +233,6 @@ void engine_response_lease_error(struct api_request *request, int status, const 
 		fits = lease_error_write(request, &error, &failure_forms[i], count);
 	while (!fits && count > 0)
 		fits = lease_error_write(request, &error, least, --count);
+	reply_epoch(request, engine_request->lease.epoch);
 	reply_json(request, status);
 }

@@ -150,6 +150,7 @@ static void heartbeat_finish(struct api_request *request, struct engine_request 
 	jsonw_object(&w, NULL);
 	render_lease(&w, "lease", &engine_request->lease, &parts);
 	jsonw_end_object(&w);
+	reply_epoch(request, engine_request->lease.epoch);
 	reply_json(request, 200);
 }
 
@@ -240,6 +241,7 @@ static void cancel_finish(struct api_request *request, struct engine_request *en
 	if (engine_request->lease.id[0]) {
 		parts.is_unsure = lookup_is_unsure(request->api, &engine_request->lease);
 		render_lease(&w, "lease", &engine_request->lease, &parts);
+		reply_epoch(request, engine_request->lease.epoch);
 	}
 	jsonw_end_object(&w);
 	reply_json(request, 200);

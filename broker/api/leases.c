@@ -77,7 +77,9 @@ static void lease_show(struct api_request *request, uint64_t version)
 	jsonw_end_object(&w);
 	ledger_fini(&ledger);
 	if (render_is_of_store(l) && !strcmp(request->param, l->id))
-		cache_put(request->api->cache, version, &request->caller, l->id, &request->api->out);
+		cache_put(request->api->cache, version, &request->caller, l->id, l->epoch,
+			  &request->api->out);
+	reply_epoch(request, l->epoch);
 	reply_json(request, 200);
 }
 
@@ -85,11 +87,13 @@ void leases_get(struct api_request *request)
 {
 	struct store *reader = request->api->parts.reader;
 	uint64_t version = store_data_version(reader);
+	int64_t epoch;
 	const struct buf *cached = cache_find(request->api->cache, version, &request->caller,
-					      request->param);
+					      request->param, &epoch);
 	struct err err;
 
 	if (cached) {
+		reply_epoch(request, epoch);
 		reply_text(request, 200, "application/json", buf_str(cached), cached->len);
 		return;
 	}

@@ -229,6 +229,30 @@ static void sweep_metrics(struct buf *out, const struct api *api)
 	}
 }
 
+/* Requests that came or went between the daemons on one database. */
+static void relay_metrics(struct buf *out, const struct api *api)
+{
+	const struct relay_counters *counters = relay_counters(api->relay);
+	const struct {
+		const char *what;
+		uint64_t count;
+	} rows[] = {
+		{ "answered", counters->forwarded }, { "repeated", counters->repeated },
+		{ "moving", counters->moving },	     { "received", counters->received },
+		{ "refused", counters->refused },
+	};
+
+	metric_add_head(out, "forwarded_requests_total", "counter",
+			"Requests that another daemon answered; were sent to one again; were answered "
+			"503, as nobody owned the account; came from another daemon; only seemed to.");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		buf_addf(out, "lessor_forwarded_requests_total{what=\"%s\"} %" PRIu64 "\n",
+			 rows[i].what, rows[i].count);
+	metric_add(out, "forwarded_pending", "gauge",
+		   "Requests that are with another daemon, or wait for an owner of their account.",
+		   (int64_t)relay_count(api->relay));
+}
+
 struct stranded {
 	const struct api *api;
 	int64_t count;
@@ -268,7 +292,7 @@ void metrics_show(struct api_request *request)
 	metric_add(out, "store_state", "gauge",
 		   "0: the database can be written; 1: its disk is full: creates are refused, all else "
 		   "uses the reserve; 2: another process has locked it; 3: disk and reserve are full.",
-		   engine_store_state(api->parts.engine));
+		   fleet_store_state(api->parts.fleet));
 	metric_add(out, "store_read_errors_total", "counter",
 		   "Requests answered 503 because the database could not be read.",
 		   (int64_t)api->store_errors);
@@ -304,6 +328,8 @@ void metrics_show(struct api_request *request)
 	refusal_metrics(out, api);
 	early_metrics(out, api->engine_queue);
 	account_metrics(out, api);
+	if (api->relay)
+		relay_metrics(out, api);
 	if (api->counters)
 		http_metrics(out, api->counters);
 	reply_text(request, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(out), out->len);

@@ -119,7 +119,7 @@ const struct queue_view *queue_view_read(struct api *api, struct err *err)
 {
 	struct queue_view *view = view_of(api);
 	/* Before the store: what is committed meanwhile is read again. */
-	uint64_t version = engine_queue_version(api->parts.engine);
+	uint64_t version = fleet_queue_version(api->parts.fleet);
 
 	if (view->version == version)
 		return view;

@@ -17,7 +17,7 @@ struct queue_entry {
 };
 
 struct queue_view {
-	uint64_t version;	     /* engine_queue_version; 0: not read yet */
+	uint64_t version;	     /* fleet_queue_version; 0: not read yet */
 	struct queue_entry *entries; /* by account and place */
 	size_t count, size;
 	size_t group_count;

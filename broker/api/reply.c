@@ -32,6 +32,14 @@ struct jsonw reply_begin(struct api_request *request)
 	return w;
 }
 
+void reply_epoch(struct api_request *request, int64_t epoch)
+{
+	char tag[24];
+
+	snprintf(tag, sizeof(tag), "\"%lld\"", (long long)epoch);
+	http_reply_header(request->ex, "ETag", tag);
+}
+
 void reply_text(struct api_request *request, int status, const char *type, const char *body,
 		size_t len)
 {
@@ -65,6 +73,12 @@ void reply_error(struct api_request *request, int status, const char *code, cons
 {
 	status_count(request->api, request->answered, status);
 	http_reply_error(request->ex, status, code, message);
+}
+
+void reply_busy(struct api_request *request)
+{
+	http_reply_header(request->ex, "Retry-After", "1");
+	reply_error(request, 503, "busy", "Too many requests are waiting; try again.");
 }
 
 void reply_request_error(struct api_request *request)

@@ -19,6 +19,7 @@
 #include "api/cache.h"
 #include "api/engine_queue.h"
 #include "api/json_body.h"
+#include "api/relay.h"
 #include "api/route.h"
 #include "api/run_queue.h"
 #include "http/exchange.h"
@@ -33,6 +34,7 @@ struct api {
 	struct completions *completions;
 	struct engine_queue *engine_queue;
 	struct run_queue *run_queue;
+	struct relay *relay;		      /* NULL: no other daemon uses the database */
 	const struct http_counters *counters; /* may be NULL */
 	const struct route *routes;	      /* the route table */
 	size_t route_count;
@@ -61,6 +63,10 @@ struct api_request {
 	const struct http_head *head; /* borrowed from the exchange */
 	struct caller caller;
 	char param[ROUTE_PARAM_SIZE];
+	/* of a change of a lease (condition.h) */
+	int64_t epoch;			     /* the lease must still have it; 0: any */
+	int is_conditional;		     /* the client named it, in If-Match */
+	char request_id[LEASE_REQUEST_ROOM]; /* "": the request has no name */
 	struct json_body body; /* only until the handler returns */
 	struct api_error error;
 };

@@ -19,7 +19,7 @@ void service_health(struct api_request *request)
 	jsonw_object(&w, NULL);
 	jsonw_bool(&w, "ok", 1);
 	jsonw_text(&w, "service", request->api->config.service);
-	jsonw_text(&w, "store", states[engine_store_state(request->api->parts.engine)]);
+	jsonw_text(&w, "store", states[fleet_store_state(request->api->parts.fleet)]);
 	if (env_is_clock_suspect(request->api->parts.env))
 		jsonw_text(&w, "clock",
 			   "The server's clock is in doubt: nothing ends by time "

@@ -12,9 +12,6 @@
 #define MINUTE_MS INT64_C(60000)
 #define DAY_MS INT64_C(86400000)
 
-#ifndef LESSOR_STATE_DIR
-#define LESSOR_STATE_DIR "/var/lib/lessor"
-#endif
 #ifndef LESSOR_PROVIDER_DIR
 #define LESSOR_PROVIDER_DIR "/usr/lib/lessor/providers"
 #endif
@@ -34,7 +31,7 @@ static const struct {
 
 void config_defaults(struct config *c)
 {
-	snprintf(c->store, sizeof(c->store), "%s", LESSOR_STATE_DIR "/lessor.db");
+	store_section_defaults(c);
 	snprintf(c->providers, sizeof(c->providers), "%s", LESSOR_PROVIDER_DIR);
 	c->log_format = LOG_HUMAN;
 	c->log_level = LOG_LEVEL_INFO;
@@ -197,20 +194,21 @@ static int account_check(struct config *c, struct config_account *a, enum config
 				       c->path, a->line, conf->name, conf->image);
 		snprintf(a->images[a->image_count++], sizeof(a->images[0]), "%s", conf->image);
 	}
-	if (how == CONFIG_WITHOUT_TOKENS)
+	if (how == CONFIG_WITHOUT_TOKENS || how == CONFIG_FOR_STORE)
 		return 0;
 	if (a->ca_file[0] && ca_load(a->ca_file, "ca_file", 0002, &conf->ca, err) < 0)
 		return err_prefix(err, "%s:%d: [account %s]: ", c->path, a->line, conf->name);
 	if (!a->token_file[0] && (!a->credential[0] || how == CONFIG_WITHOUT_CREDENTIALS))
 		return 0;
-	if (credential_read(a->token_file, a->credential, &conf->token, err) < 0)
+	if (credential_read(a->token_file, a->credential, "token", &conf->token, err) < 0)
 		return err_prefix(err, "%s:%d: [account %s]: ", c->path, a->line, conf->name);
 	return 0;
 }
 
 int config_check(struct config *c, enum config_how how, struct err *err)
 {
-	if (listeners_check(c, err) < 0 || limits_check(c, err) < 0)
+	if (listeners_check(c, err) < 0 || limits_check(c, err) < 0 ||
+	    store_section_check(c, how, err) < 0)
 		return -1;
 	if (c->class_count == 0)
 		classes_default(c);

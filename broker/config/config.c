@@ -32,8 +32,8 @@ struct reading {
 	int in_section;
 	enum section_kind kind;
 	void *base;		/* the struct of the section; NULL if the section is invalid */
-	uint64_t seen;		/* keys of this section, by index */
-	int seen_server, seen_limits, seen_sweep, seen_runs;
+	unsigned char seen[KEYS_MAX]; /* keys of this section, by index */
+	int seen_server, seen_store, seen_limits, seen_sweep, seen_runs;
 	int failed;
 	struct err err;		/* the first one */
 };
@@ -54,6 +54,15 @@ static int section_server(struct reading *r, struct err *err)
 	if (r->seen_server++)
 		return err_set(err, ERR_INVALID, "duplicate section [server]");
 	r->kind = SECTION_SERVER;
+	r->base = r->config;
+	return 0;
+}
+
+static int section_store(struct reading *r, struct err *err)
+{
+	if (r->seen_store++)
+		return err_set(err, ERR_INVALID, "duplicate section [store]");
+	r->kind = SECTION_STORE;
 	r->base = r->config;
 	return 0;
 }
@@ -136,9 +145,11 @@ static int section_open(struct reading *r, char *text, struct err *err)
 {
 	r->in_section = 1;
 	r->base = NULL;
-	r->seen = 0;
+	memset(r->seen, 0, sizeof(r->seen));
 	if (strcmp(text, "server") == 0)
 		return section_server(r, err);
+	if (strcmp(text, "store") == 0)
+		return section_store(r, err);
 	if (strcmp(text, "sweep") == 0)
 		return section_sweep(r, err);
 	if (strcmp(text, "runs") == 0)
@@ -150,8 +161,8 @@ static int section_open(struct reading *r, char *text, struct err *err)
 	if (strncmp(text, "account ", 8) == 0)
 		return section_account(r, text + 8, err);
 	return err_set(err, ERR_INVALID,
-		       "unknown section [%.40s]; allowed: [server], [sweep],"
-		       " [runs], [limits], [class NAME], [account NAME]",
+		       "unknown section [%.40s]; allowed: [server], [store],"
+		       " [sweep], [runs], [limits], [class NAME], [account NAME]",
 		       text);
 }
 
@@ -244,8 +255,8 @@ static int option_set(struct config_account *a, const char *name, const char *va
 
 static int line_set(struct reading *r, const char *name, const char *value, struct err *err)
 {
-	static const char *const section_names[] = { "server", "sweep", "runs", "limits", "class",
-						     "account" };
+	static const char *const section_names[] = { "server", "store", "sweep",  "runs",
+						     "limits", "class", "account" };
 	const struct key *key;
 	char names[400];
 	size_t i;
@@ -260,10 +271,10 @@ static int line_set(struct reading *r, const char *name, const char *value, stru
 		return err_set(err, ERR_INVALID, "unknown key '%.40s' in [%s]; allowed: %s", name,
 			       section_names[r->kind], names);
 	}
-	if (!key->is_list && r->seen & (UINT64_C(1) << i))
+	if (!key->is_list && r->seen[i])
 		return err_set(err, ERR_INVALID, "duplicate key '%s'; only lists may be repeated",
 			       name);
-	r->seen |= UINT64_C(1) << i;
+	r->seen[i] = 1;
 	if (value[0] == '\0')
 		return err_set(err, ERR_INVALID,
 			       "%s has no value; remove the line to use the"
@@ -355,6 +366,14 @@ int config_load(const char *path, enum config_how how, struct config **ret, stru
 	return 0;
 }
 
+static void secret_forget(char **secret)
+{
+	if (*secret)
+		explicit_bzero(*secret, strlen(*secret));
+	free(*secret);
+	*secret = NULL;
+}
+
 void config_account_fini(struct account_config *a)
 {
 	for (size_t i = 0; i < a->option_count; i++) {
@@ -362,9 +381,7 @@ void config_account_fini(struct account_config *a)
 		free((char *)(uintptr_t)a->options[i].value);
 	}
 	free(a->options);
-	if (a->token)
-		explicit_bzero(a->token, strlen(a->token));
-	free(a->token);
+	secret_forget(&a->token);
 	ca_unref(a->ca);
 	memset(a, 0, sizeof(*a));
 }
@@ -385,14 +402,8 @@ void config_account_dup(const struct config_account *from, struct account_config
 
 void config_forget_tokens(struct config *c)
 {
-	for (int i = 0; i < c->account_count; i++) {
-		char *token = c->accounts[i].account.token;
-
-		if (token)
-			explicit_bzero(token, strlen(token));
-		free(token);
-		c->accounts[i].account.token = NULL;
-	}
+	for (int i = 0; i < c->account_count; i++)
+		secret_forget(&c->accounts[i].account.token);
 }
 
 void config_free(struct config *c)
@@ -401,5 +412,6 @@ void config_free(struct config *c)
 		return;
 	for (int i = 0; i < c->account_count; i++)
 		config_account_fini(&c->accounts[i].account);
+	secret_forget(&c->store_target);
 	free(c);
 }

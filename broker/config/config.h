@@ -71,6 +71,16 @@ struct config_account {
 	int line;
 };
 
+/* [store]: a PostgreSQL database, which several daemons may share, in place of a file. */
+struct config_postgres {
+	char url[256];	  /* without a password; "" with `service` */
+	char service[64]; /* in libpq's pg_service.conf */
+	char password_file[256];
+	char credential[64];
+	int require_sync;
+	char state_dir[240];
+};
+
 struct config_limits {
 	struct engine_limits engine;
 	int64_t default_ttl_ms;
@@ -87,7 +97,8 @@ struct config {
 	struct config_listen listen[CONFIG_LISTENERS_MAX];
 	int listen_count;	/* > 0 */
 	char socket_group[33];	/* of Unix sockets; "": that of the process */
-	char store[256];
+	char store[256];	/* the path of the database; "" with PostgreSQL */
+	char advertise[112];	/* HOST:PORT, where other daemons reach this one; "": as listened */
 	char providers[256];	/* directory of the plugins */
 	int log_format;		/* enum log_format */
 	int log_level;		/* enum log_level */
@@ -108,6 +119,13 @@ struct config {
 	int64_t max_connections;
 	int64_t max_waiting; /* requests that wait for a machine */
 	int64_t max_waiting_owner;
+
+	/* [store] */
+	struct config_postgres postgres;
+	/* What follows from both. */
+	char *store_target;    /* for store_open; secret: a URL has the password in it */
+	char store_name[256];  /* the same without the password, for messages */
+	char store_files[256]; /* what the paths of the daemon's own files begin with */
 
 	/* [sweep] */
 	int64_t sweep_ms;	/* 0: never */
@@ -136,7 +154,9 @@ enum config_how {
 	CONFIG_WHOLE,
 	/* all but systemd's credentials, which exist only for the service */
 	CONFIG_WITHOUT_CREDENTIALS,
-	CONFIG_WITHOUT_TOKENS, /* opens no token and CA files; for tools that need no provider */
+	/* the database's password, but no token and CA files; for tools that need no provider */
+	CONFIG_FOR_STORE,
+	CONFIG_WITHOUT_TOKENS, /* opens none of them */
 };
 
 /*
@@ -152,6 +172,8 @@ void config_account_dup(const struct config_account *from, struct account_config
 void config_account_fini(struct account_config *account);
 /* Wipes the tokens, after the accounts have copies. */
 void config_forget_tokens(struct config *config);
+
+int config_is_postgres(const struct config *config);
 
 /* Writes the effective configuration, including defaults, as an equivalent file; no tokens. */
 void config_dump(const struct config *config, FILE *out);

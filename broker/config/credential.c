@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads a provider's token from a file of its own, at a path or in systemd's credential
- * directory. A file that other users can read or write is rejected: the token may no longer
- * be secret, and only an operator can replace it.
+ * Reads a provider's token, or a database's password, from a file of its own, at a path or in
+ * systemd's credential directory. A file that other users can read or write is rejected: the
+ * secret may no longer be one, and only an operator can replace it.
  */
 #include "config/keys.h"
 
@@ -13,47 +13,48 @@
 #include "util/file.h"
 #include "util/text.h"
 
-#define TOKEN_MAX 1024
-#define WHAT "the token file"
+#define SECRET_MAX 1024
 
-static int credential_check(const struct stat *st, const char *path, mode_t forbidden,
-			    struct err *err)
+static int credential_check(const struct stat *st, const char *path, const char *what,
+			    mode_t forbidden, struct err *err)
 {
 	if (st->st_uid != 0 && st->st_uid != geteuid())
 		return err_set(err, ERR_REFUSED,
-			       "the token file %s belongs to user %u; it must"
+			       "the %s file %s belongs to user %u; it must"
 			       " belong to root or to the user of lessord",
-			       path, (unsigned)st->st_uid);
+			       what, path, (unsigned)st->st_uid);
 	if (st->st_mode & forbidden)
 		return err_set(err, ERR_REFUSED,
-			       "the token file %s with mode %04o is accessible to"
-			       " other users; run chmod 600 on it, and create a new token if anyone"
+			       "the %s file %s with mode %04o is accessible to"
+			       " other users; run chmod 600 on it, and create a new %s if anyone"
 			       " may have read it",
-			       path, (unsigned)st->st_mode & 07777);
+			       what, path, (unsigned)st->st_mode & 07777, what);
 	return 0;
 }
 
-static int credential_check_text(const char *text, size_t len, const char *path, struct err *err)
+static int credential_check_text(const char *text, size_t len, const char *path, const char *what,
+				 struct err *err)
 {
 	if (len == 0)
-		return err_set(err, ERR_INVALID, "the token file %s is empty", path);
+		return err_set(err, ERR_INVALID, "the %s file %s is empty", what, path);
 	for (size_t i = 0; i < len; i++) {
 		if (text[i] <= ' ' || text[i] >= 0x7f)
 			return err_set(err, ERR_INVALID,
-				       "the token file %s must contain one line,"
-				       " the token, in printable ASCII without spaces",
-				       path);
+				       "the %s file %s must contain one line,"
+				       " the %s, in printable ASCII without spaces",
+				       what, path, what);
 	}
 	return 0;
 }
 
-int credential_read(const char *file, const char *credential, char **ret, struct err *err)
+int credential_read(const char *file, const char *credential, const char *what, char **ret,
+		    struct err *err)
 {
 	mode_t forbidden = 0077;
 	auto_file_text struct file_text text = { 0 };
 	auto_close int fd = -1;
-	auto_free char *path = NULL;
-	const char *token;
+	auto_free char *path = NULL, *name = xasprintf("the %s file", what);
+	const char *secret;
 	struct stat st;
 	size_t len;
 
@@ -71,14 +72,14 @@ int credential_read(const char *file, const char *credential, char **ret, struct
 	} else {
 		path = xstrdup(file);
 	}
-	fd = file_open(path, WHAT, FILE_NO_LINKS, &st, err);
-	if (fd < 0 || credential_check(&st, path, forbidden, err) < 0 ||
-	    file_read(fd, path, WHAT, 0, TOKEN_MAX, &text, err) < 0)
+	fd = file_open(path, name, FILE_NO_LINKS, &st, err);
+	if (fd < 0 || credential_check(&st, path, what, forbidden, err) < 0 ||
+	    file_read(fd, path, name, 0, SECRET_MAX, &text, err) < 0)
 		return -1;
-	token = text.text;
-	len = text_trim(&token, text.len);
-	if (credential_check_text(token, len, path, err) < 0)
+	secret = text.text;
+	len = text_trim(&secret, text.len);
+	if (credential_check_text(secret, len, path, what, err) < 0)
 		return -1;
-	*ret = xstrndup(token, len);
+	*ret = xstrndup(secret, len);
 	return 0;
 }

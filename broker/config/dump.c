@@ -41,6 +41,8 @@ void config_dump(const struct config *c, FILE *out)
 {
 	fputs("[server]\n", out);
 	dump_section(SECTION_SERVER, c, out);
+	fputs("\n[store]\n", out);
+	dump_section(SECTION_STORE, c, out);
 	fputs("\n[sweep]\n", out);
 	dump_section(SECTION_SWEEP, c, out);
 	fputs("\n[runs]\n", out);

@@ -49,6 +49,20 @@ static int hosts_set(void *section, const char *value, struct err *err)
 	return more;
 }
 
+static int advertise_set(void *section, const char *value, struct err *err)
+{
+	struct config *c = section;
+
+	return value_peer(value, sizeof(c->advertise), c->advertise, err);
+}
+
+static int url_set(void *section, const char *value, struct err *err)
+{
+	struct config *c = section;
+
+	return value_postgres(value, sizeof(c->postgres.url), c->postgres.url, err);
+}
+
 /* EUR:1.08 */
 static int usd_rates_set(void *section, const char *value, struct err *err)
 {
@@ -256,6 +270,20 @@ static int hosts_show(const void *section, int i, char *out, size_t size)
 	return row_show(c->hosts[0], sizeof(c->hosts[0]), c->host_count, i, out, size);
 }
 
+static int advertise_show(const void *section, int i, char *out, size_t size)
+{
+	const struct config *c = section;
+
+	return word_show(c->advertise, i, out, size) && out[0];
+}
+
+static int url_show(const void *section, int i, char *out, size_t size)
+{
+	const struct config *c = section;
+
+	return word_show(c->postgres.url, i, out, size) && out[0];
+}
+
 static int usd_rates_show(const void *section, int i, char *out, size_t size)
 {
 	const struct config *c = section;
@@ -345,6 +373,8 @@ static int max_steps_show(const void *section, int i, char *out, size_t size)
 	{ section, name, type, 0, offsetof(of, member), sizeof(((of *)0)->member), low, high, NULL, NULL }
 #define SERVER(name, type, member, low, high) \
 	KEY_AT(SECTION_SERVER, name, type, struct config, member, low, high)
+#define STORE(name, type, member, low, high) \
+	KEY_AT(SECTION_STORE, name, type, struct config, postgres.member, low, high)
 #define SWEEP(name, type, member, low, high) \
 	KEY_AT(SECTION_SWEEP, name, type, struct config, member, low, high)
 #define RUNS(name, type, member, low, high) \
@@ -361,6 +391,7 @@ static const struct key keys[] = {
 	OWN(SECTION_SERVER, "listen", 1, listen_set, listen_show),
 	SERVER("socket_group", KEY_NAME, socket_group, 0, 0),
 	SERVER("store", KEY_PATH, store, 0, 0),
+	OWN(SECTION_SERVER, "advertise", 0, advertise_set, advertise_show),
 	SERVER("providers", KEY_PATH, providers, 0, 0),
 	OWN(SECTION_SERVER, "log", 0, log_set, log_show),
 	OWN(SECTION_SERVER, "log_level", 0, log_level_set, log_level_show),
@@ -379,6 +410,13 @@ static const struct key keys[] = {
 	SERVER("max_connections", KEY_INT, max_connections, 64, MANY),
 	SERVER("max_waiting", KEY_INT, max_waiting, 16, 65536),
 	SERVER("max_waiting_per_owner", KEY_INT, max_waiting_owner, 1, 65536),
+
+	OWN(SECTION_STORE, "url", 0, url_set, url_show),
+	STORE("service", KEY_NAME, service, 0, 0),
+	STORE("password_file", KEY_PATH, password_file, 0, 0),
+	STORE("credential", KEY_NAME, credential, 0, 0),
+	STORE("require_sync", KEY_BOOL, require_sync, 0, 0),
+	STORE("state_dir", KEY_PATH, state_dir, 0, 0),
 
 	SWEEP("interval", KEY_DURATION, sweep_ms, 0, 7 * DAY),
 	SWEEP("grace", KEY_DURATION, sweep_grace_ms, 15 * MINUTE, 30 * DAY),
@@ -423,7 +461,7 @@ static const struct key keys[] = {
 	OWN(SECTION_ACCOUNT, "token", 0, token_set, NULL),
 };
 
-_Static_assert(ARRAY_LEN(keys) <= 64, "config.c keeps the keys it has seen in 64 bits");
+_Static_assert(ARRAY_LEN(keys) <= KEYS_MAX, "config.c marks the keys it has seen");
 
 const struct key *key_find(enum section_kind section, const char *name, size_t *ret_index)
 {

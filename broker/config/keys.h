@@ -9,7 +9,12 @@
 #include "util/err.h"
 
 enum section_kind {
-	SECTION_SERVER, SECTION_SWEEP, SECTION_RUNS, SECTION_LIMITS, SECTION_CLASS,
+	SECTION_SERVER,
+	SECTION_STORE,
+	SECTION_SWEEP,
+	SECTION_RUNS,
+	SECTION_LIMITS,
+	SECTION_CLASS,
 	SECTION_ACCOUNT
 };
 
@@ -23,6 +28,8 @@ enum key_type {
 	KEY_IMAGE,    /* char[] */
 	KEY_OTHER,    /* uses `set` and `show` */
 };
+
+#define KEYS_MAX 128
 
 struct key {
 	enum section_kind section;
@@ -55,5 +62,14 @@ void config_defaults(struct config *config);
 int config_check(struct config *config, enum config_how how, struct err *err);
 
 /* credential.c */
-/* From `file`, or from systemd's credential if that is not "". The caller wipes and frees *ret. */
-int credential_read(const char *file, const char *credential, char **ret, struct err *err);
+/*
+ * From `file`, or from systemd's credential if that is not "". `what` is "token" or "password".
+ * The caller wipes and frees *ret.
+ */
+int credential_read(const char *file, const char *credential, const char *what, char **ret,
+		    struct err *err);
+
+/* store_section.c */
+void store_section_defaults(struct config *config);
+/* Decides between a file and PostgreSQL, reads the password, and fills in what follows from it. */
+int store_section_check(struct config *config, enum config_how how, struct err *err);

@@ -197,6 +197,61 @@ int value_word(const char *text, size_t size, char *ret, struct err *err)
 	return 0;
 }
 
+int value_peer(const char *text, size_t size, char *ret, struct err *err)
+{
+	const char *colon = strrchr(text, ':');
+	size_t len = colon ? (size_t)(colon - text) : 0;
+	int is_v6 = text[0] == '[' && len > 2 && text[len - 1] == ']';
+	size_t host = is_v6 ? strspn(text + 1, "0123456789abcdefABCDEF:.") + 2 :
+			      strspn(text, NAME_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+	int64_t port;
+
+	if (!len || host != len || strchr("-.", text[0]) ||
+	    digits_read(colon + 1, strlen(colon + 1), &port) < 0 || port < 1 || port > 65535)
+		return err_set(err, ERR_INVALID,
+			       "'%s' is not an address for other daemons, such as"
+			       " lessor-1.example.com:8480 or 192.0.2.1:8480",
+			       text);
+	return value_word(text, size, ret, err);
+}
+
+/* Is there a password between the user and the '@', or among the parameters? */
+static int has_password(const char *url)
+{
+	const char *user = strstr(url, "://") + 3;
+	const char *end = user + strcspn(user, "@/?");
+	const char *query = strchr(url, '?');
+
+	if (*end == '@' && memchr(user, ':', (size_t)(end - user)))
+		return 1;
+	/* "passfile" names a file. A name could be hidden by "%". */
+	while (query) {
+		const char *name = query + 1;
+		size_t len = strcspn(name, "=&");
+
+		if (strncmp(name, "password=", 9) == 0 || strncmp(name, "sslpassword=", 12) == 0 ||
+		    memchr(name, '%', len))
+			return 1;
+		query = strchr(name, '&');
+	}
+	return 0;
+}
+
+int value_postgres(const char *text, size_t size, char *ret, struct err *err)
+{
+	if (strncmp(text, "postgresql://", 13) != 0 && strncmp(text, "postgres://", 11) != 0)
+		return err_set(err, ERR_INVALID,
+			       "'%s' is not a URL such as postgresql://lessor@db.example.com/lessor",
+			       text);
+	/* The text is not repeated: it may be the password. */
+	if (has_password(text))
+		return err_set(err, ERR_REFUSED,
+			       "a password must not be in this file, which may be copied or kept in"
+			       " version control; store it in a file of its own with mode 0600 and set"
+			       " password_file = /path, or credential = NAME under systemd");
+	return value_word(text, size, ret, err);
+}
+
 int value_next(const char **cursor, char *item, size_t size, struct err *err)
 {
 	const char *from = *cursor;

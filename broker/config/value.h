@@ -27,6 +27,10 @@ int value_name(const char *text, size_t size, char *ret, struct err *err);
 int value_image(const char *text, size_t size, char *ret, struct err *err);
 /* Absolute, without ".." components. */
 int value_path(const char *text, size_t size, char *ret, struct err *err);
+/* HOST:PORT: a host name, a numeric address or [address], and a port that is not 0. */
+int value_peer(const char *text, size_t size, char *ret, struct err *err);
+/* postgresql://..., refused if it has a password. */
+int value_postgres(const char *text, size_t size, char *ret, struct err *err);
 /* Printable ASCII without spaces. */
 int value_word(const char *text, size_t size, char *ret, struct err *err);
 /*

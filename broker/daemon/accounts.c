@@ -98,7 +98,7 @@ void accounts_warn_ca(const struct config *config)
 /* Credentials exist only under systemd; placeholders allow the rest to be checked. */
 static int tokens_fill(struct config *config)
 {
-	int missing = 0;
+	int missing = config->postgres.credential[0] != '\0';
 
 	for (int i = 0; i < config->account_count; i++) {
 		struct config_account *a = &config->accounts[i];

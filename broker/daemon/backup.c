@@ -121,20 +121,27 @@ static int result_print(const char *target, const struct store_backup_result *re
 	return EXIT_STORE;
 }
 
-int backup_command(const struct command_line *line)
+/* A copy by us would be neither as complete nor as recent as one by PostgreSQL's own tools. */
+static int refuse_postgres(const char *name)
 {
-	auto_free char *path = NULL, *target = NULL;
+	fprintf(stderr,
+		"lessord: %s is a PostgreSQL database; back it up with PostgreSQL's own tools: "
+		"pg_basebackup and an archive of the write-ahead log, from which any moment can be "
+		"restored, or pg_dump for a copy; see SEVERAL DAEMONS in lessord(8)\n",
+		name);
+	return EXIT_USAGE;
+}
+
+static int backup_run(const char *path, const char *target_name)
+{
+	auto_free char *target = NULL;
 	struct store_backup_result result;
 	struct err err = { 0 };
-	int rc = -1, code = command_line_store(line, &path);
+	int rc = -1;
 
-	if (code != EXIT_OK)
-		return code;
-	umask(077);
-	signals_set();
 	if (store_is_missing(path))
 		return command_line_no_store(path);
-	target = absolute_path(line->target, &err);
+	target = absolute_path(target_name, &err);
 	if (!target)
 		return command_line_fail(&err, EXIT_RUNTIME);
 	for (int i = 0; i < TRIES && rc < 0; i++) {
@@ -148,4 +155,21 @@ int backup_command(const struct command_line *line)
 		return command_line_fail(&err, error_code(&err));
 	}
 	return rc ? command_line_no_store(path) : result_print(target, &result);
+}
+
+int backup_command(const struct command_line *line)
+{
+	struct command_store store;
+	int code = command_line_store(line, &store);
+
+	if (code != EXIT_OK)
+		return code;
+	umask(077);
+	signals_set();
+	if (store.is_postgres)
+		code = refuse_postgres(store.name);
+	else
+		code = backup_run(store.name, line->target);
+	command_store_fini(&store);
+	return code;
 }

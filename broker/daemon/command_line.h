@@ -25,6 +25,7 @@ enum command_line_mode {
 	DO_DUMP_CONFIG,
 	DO_DUMP,
 	DO_OWED,
+	DO_SURVEY,
 	DO_BACKUP,
 	DO_TOKEN_ADD,
 	DO_TOKEN_LIST,
@@ -50,10 +51,20 @@ int command_line_read(int argc, char **argv, struct command_line *ret, struct er
 void command_line_help(FILE *out);
 /* Prints the error to standard error; returns `code`. */
 int command_line_fail(const struct err *err, int code);
+/* The database that a command works on. */
+struct command_store {
+	char *target; /* for store_open_tool; secret */
+	char *name;   /* the same without a password */
+	char *files;  /* config's store_files */
+	int is_postgres;
+};
 /*
- * The path of the database that a command works on: that of --store, or of the configuration.
- * EXIT_OK, and the caller frees *ret_path; or another exit code, and the error is printed.
+ * That of --store, or of the configuration. EXIT_OK, and the caller calls command_store_fini; or
+ * another exit code, and the error is printed.
  */
-int command_line_store(const struct command_line *line, char **ret_path);
-/* Says that there is no database at `path`; returns EXIT_NO_STORE. */
-int command_line_no_store(const char *path);
+int command_line_store(const struct command_line *line, struct command_store *ret);
+void command_store_fini(struct command_store *store);
+/* If run by root, switches to the owner of the directory of the files, for good. */
+int command_store_become(const struct command_store *store, struct err *err);
+/* Says that there is no database of this name; returns EXIT_NO_STORE. */
+int command_line_no_store(const char *name);

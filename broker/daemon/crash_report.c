@@ -82,11 +82,11 @@ static void on_exit_called(void)
 	_exit(EXIT_RUNTIME);
 }
 
-void crash_report_begin(const char *store)
+void crash_report_begin(const char *files)
 {
 	struct sigaction action = { .sa_handler = on_crash, .sa_flags = SA_ONSTACK };
 
-	snprintf(path, sizeof(path), "%s-crash", store);
+	snprintf(path, sizeof(path), "%s-crash", files);
 	sigfillset(&action.sa_mask);
 	for (size_t i = 0; i < BUG_SIGNALS; i++)
 		sigaction(bug_signals[i].number, &action, &before[i]);

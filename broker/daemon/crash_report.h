@@ -3,7 +3,8 @@
  * What is said before the process dies of something that was not planned: of a crash, which
  * operation of which provider the thread was in; of an exit() in a plugin, the same, and never
  * with status 0, so that the service manager starts lessord again. Both are also recorded in a
- * file beside the store, STORE-crash, which the next start reads and removes (engine/crashes.c).
+ * file beside the store or in the state directory, FILES-crash, which the next start reads and
+ * removes (engine/crashes.c).
  */
 #pragma once
 
@@ -11,8 +12,8 @@
 
 #include "engine/engine.h"
 
-/* From now on. `store` is the path of the store. Main thread, once. */
-void crash_report_begin(const char *store);
+/* From now on. `files` is config's store_files. Main thread, once. */
+void crash_report_begin(const char *files);
 /* lessord ends by itself now. */
 void crash_report_end(void);
 /* What earlier processes recorded, in order; the caller frees the array. */

@@ -176,14 +176,14 @@ static void on_stuck(evutil_socket_t fd, short what, void *arg)
 		_exit(EXIT_RUNTIME);
 }
 
-/* engine_stop waits for steps, while the loop must continue to send responses. */
+/* fleet_stop waits for steps, while the loop must continue to send responses. */
 static void *stopper_main(void *arg)
 {
 	struct daemon *d = arg;
 	uint64_t one = 1;
 	ssize_t written;
 
-	engine_stop(d->engine, d->config->drain_ms);
+	fleet_stop(d->fleet, d->config->drain_ms);
 	/* Last: run history is accepted as long as any request is. */
 	runs_stop(d->runs);
 	written = write(d->stopped_fd, &one, sizeof(one));
@@ -244,7 +244,7 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (d->engine_stopped || engine_is_moving(d->engine, d->watchdog_ms))
+	if (d->engine_stopped || fleet_is_moving(d->fleet, d->watchdog_ms))
 		notify_alive();
 	else
 		log_error(NULL, "the engine is stuck; not sending WATCHDOG=1 to the service"
@@ -276,15 +276,16 @@ static struct store *runs_store_open(struct daemon *d, struct store *leases)
 	struct err err = { 0 };
 	int is_lost;
 
-	store_runs_path(d->config->store, path);
 	if (store_open_runs(leases, &d->env, &runs, &is_lost, &err) < 0) {
 		runs_unusable(&err);
 		return NULL;
 	}
-	if (is_lost)
+	if (is_lost) {
+		store_runs_path(d->config->store_name, path);
 		log_warning(LOG_FIELDS({ "file", path }),
 			    "the run history file was missing, and a new"
 			    " one was created: the history of earlier runs is lost");
+	}
 	return runs;
 }
 
@@ -301,7 +302,7 @@ static int store_start(struct daemon *d, struct store **ret, struct err *err)
 	int64_t now = env_wall_ms(&d->env), stored;
 	int usable, is_trusted;
 
-	if (store_open(d->config->store, &d->env, ret, err) < 0)
+	if (store_open(d->config->store_target, &d->env, ret, err) < 0)
 		return store_exit(err);
 	if (store_reserve_keep(*ret, err) < 0)
 		return EXIT_STORE;
@@ -338,11 +339,11 @@ static int runs_thread_start(struct daemon *d, struct store *store, struct err *
 	};
 	struct err own = { 0 };
 
-	if (store_open_reader(c->store, &rc.leases, err) < 0) {
+	if (store_open_reader(c->store_target, &rc.leases, err) < 0) {
 		store_close(store);
 		return -1;
 	}
-	if (store && store_open_runs_reader(c->store, &d->runs_reader, &own) < 0) {
+	if (store && store_open_runs_reader(c->store_target, &d->runs_reader, &own) < 0) {
 		runs_unusable(&own);
 		store_close(store);
 		rc.store = NULL;
@@ -375,14 +376,16 @@ static int engine_thread_start(struct daemon *d, struct store *store, struct err
 		.on_broken = on_broken,
 	};
 
-	if (place_describe(c->store, ec.place, sizeof(ec.place), err) < 0) {
+	/* A shared database has a mark of its own: who claims an account notices an older one. */
+	if (!config_is_postgres(c) &&
+	    place_describe(c->store, ec.place, sizeof(ec.place), err) < 0) {
 		store_close(store);
 		return -1;
 	}
 	ec.crash_count = crash_report_read(&crashes);
 	ec.crashes = crashes;
 	ec.on_crashes_counted = crash_report_counted;
-	return engine_new(&ec, &d->engine, err);
+	return fleet_new(&ec, &d->fleet, err);
 }
 
 static int base_start(struct daemon *d, struct err *err)
@@ -410,7 +413,7 @@ static int api_start(struct daemon *d, struct err *err)
 	const struct api_parts parts = {
 		.base = d->base,
 		.env = &d->env,
-		.engine = d->engine,
+		.fleet = d->fleet,
 		.accounts = d->accounts.list,
 		.account_count = d->accounts.count,
 		.reader = d->reader,
@@ -492,7 +495,7 @@ static int daemon_start(struct daemon *d, struct err *err)
 	ca_unref(client.ca);
 	accounts_warn_ca(d->config);
 	config_forget_tokens(d->config);
-	if (code == EXIT_OK && store_open_reader(d->config->store, &d->reader, err) < 0)
+	if (code == EXIT_OK && store_open_reader(d->config->store_target, &d->reader, err) < 0)
 		code = store_exit(err);
 	if (code != EXIT_OK) {
 		store_close(store);
@@ -518,8 +521,8 @@ static void daemon_finish(struct daemon *d)
 {
 	if (d->stopping)
 		pthread_join(d->stopper, NULL);
-	if (d->engine)
-		engine_stop(d->engine, 0);
+	if (d->fleet)
+		fleet_stop(d->fleet, 0);
 	if (d->runs)
 		runs_stop(d->runs);
 	if (d->api)
@@ -530,7 +533,7 @@ static void daemon_finish(struct daemon *d)
 	store_close(d->runs_reader);
 	store_close(d->reader);
 	runs_free(d->runs);
-	engine_free(d->engine);
+	fleet_free(d->fleet);
 	accounts_close(&d->accounts);
 	if (d->client)
 		http_client_free(d->client);
@@ -572,10 +575,11 @@ int daemon_run(const struct command_line *line)
 		return command_line_fail(&err, passes_by_itself(&err) ? EXIT_RUNTIME : EXIT_USAGE);
 	}
 	log_setup(2, d->config->log_format, d->config->log_level);
-	crash_report_begin(d->config->store);
+	crash_report_begin(d->config->store_files);
 	code = daemon_start(d, &err);
 	if (code == EXIT_OK) {
-		log_notice(LOG_FIELDS({ "version", LESSOR_VERSION }, { "store", d->config->store }),
+		log_notice(LOG_FIELDS({ "version", LESSOR_VERSION },
+				      { "store", d->config->store_name }),
 			   "ready");
 		daemon_status_send(d, "READY=1\n");
 		event_base_dispatch(d->base);

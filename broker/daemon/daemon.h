@@ -16,7 +16,7 @@
 #include "config/config.h"
 #include "daemon/accounts.h"
 #include "daemon/command_line.h"
-#include "engine/engine.h"
+#include "engine/fleet.h"
 #include "http/server.h"
 #include "provider/http_client.h"
 #include "runs/runs.h"
@@ -26,6 +26,8 @@ struct ssl_ctx_st;
 /* From the file, and as many passed by the service manager. */
 #define DAEMON_LISTENERS_MAX (2 * CONFIG_LISTENERS_MAX)
 
+#define DAEMON_ADDRESS_SIZE 128
+
 struct daemon {
 	const struct command_line *command_line;
 	struct config *config; /* what is in effect: as at the start, and as reloaded */
@@ -34,7 +36,7 @@ struct daemon {
 	struct http_client *client;
 	struct store *reader;
 	struct accounts accounts;
-	struct engine *engine;
+	struct fleet *fleet;
 	struct runs *runs;
 	struct store *runs_reader; /* NULL: no run history until the next start */
 	struct event_base *base;
@@ -75,3 +77,8 @@ void daemon_status_send(struct daemon *d, const char *before);
 
 /* listen.c */
 int daemon_listen(struct daemon *d, struct err *err);
+/*
+ * After daemon_listen: where other daemons of the same database reach this one, as
+ * http://HOST:PORT or https://HOST:PORT. "": nowhere, as far as this one knows.
+ */
+void daemon_advertised(const struct daemon *d, char ret[DAEMON_ADDRESS_SIZE]);

@@ -120,6 +120,45 @@ static int listen_file(struct daemon *d, int passed, struct err *err)
 	return 0;
 }
 
+/* The name of a listener that takes connections to any address of its host. */
+static int is_wildcard(const char *name)
+{
+	return strncmp(name, "0.0.0.0:", 8) == 0 || strncmp(name, "[::]:", 5) == 0;
+}
+
+void daemon_advertised(const struct daemon *d, char ret[DAEMON_ADDRESS_SIZE])
+{
+	const char *address = d->config->advertise;
+
+	for (int i = 0; i < d->listener_count && !address[0]; i++) {
+		const char *name = http_listener_name(d->listeners[i]);
+
+		if (http_listener_port(d->listeners[i]) && !is_wildcard(name))
+			address = name;
+	}
+	snprintf(ret, DAEMON_ADDRESS_SIZE, "%s%s",
+		 !address[0] ? "" :
+		 d->tls	     ? "https://" :
+			       "http://",
+		 address);
+}
+
+static void advertised_report(const struct daemon *d)
+{
+	char address[DAEMON_ADDRESS_SIZE];
+
+	if (!config_is_postgres(d->config))
+		return;
+	daemon_advertised(d, address);
+	if (address[0])
+		log_notice(LOG_FIELDS({ "address", address }), "other daemons reach this one at %s",
+			   address);
+	else
+		log_warning(NULL,
+			    "other daemons of this database cannot reach this one: `listen` has no TCP "
+			    "address of this host; set advertise = HOST:PORT in [server]");
+}
+
 int daemon_listen(struct daemon *d, struct err *err)
 {
 	const struct config *c = d->config;
@@ -135,6 +174,7 @@ int daemon_listen(struct daemon *d, struct err *err)
 		return -1;
 	for (int i = 0; i < d->listener_count && !first_port; i++)
 		first_port = http_listener_port(d->listeners[i]);
+	advertised_report(d);
 	if (d->command_line->port_file)
 		return port_write(d->command_line->port_file, first_port, err);
 	return 0;

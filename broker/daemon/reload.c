@@ -151,9 +151,9 @@ static int config_apply(struct daemon *d, struct config *now, struct err *err)
 		return -1;
 	}
 	accounts_set_ca(&d->accounts, now);
-	engine_set_limits(d->engine, &now->limits.engine);
+	fleet_set_limits(d->fleet, &now->limits.engine);
 	tokens_apply(d, now);
-	engine_reload(d->engine);
+	fleet_reload(d->fleet);
 	if (tls)
 		tls_replace(d, tls);
 	log_setup(2, now->log_format, now->log_level);

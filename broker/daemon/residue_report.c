@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "config/config.h"
-#include "daemon/file_owner.h"
 #include "store/store.h"
 #include "util/buf.h"
 
@@ -107,9 +105,9 @@ static int all_read(struct residue_report *r)
 }
 
 /* 0, -1 on error, 1: inconsistent, read again. */
-static int store_read_once(const char *path, struct residue_report *r)
+static int store_read_once(const char *target, struct residue_report *r)
 {
-	int rc = store_open_view(path, &r->store, &r->err);
+	int rc = store_open_view(target, &r->store, &r->err);
 	int holds;
 
 	if (rc == 1) {
@@ -124,11 +122,12 @@ static int store_read_once(const char *path, struct residue_report *r)
 	return holds ? rc : 1;
 }
 
-static int store_read(const char *path, struct residue_report *r)
+static int store_read(const struct command_store *store, struct residue_report *r)
 {
 	struct stat st;
 
-	if (stat(path, &st) == 0 && file_owner_become(path, &r->err) < 0)
+	if ((store->is_postgres || stat(store->name, &st) == 0) &&
+	    command_store_become(store, &r->err) < 0)
 		return -1;
 	for (int i = 0; i < TRIES; i++) {
 		int rc;
@@ -136,27 +135,26 @@ static int store_read(const char *path, struct residue_report *r)
 		buf_clear(&r->text);
 		r->count = r->last_n = 0;
 		r->failed = 0;
-		rc = store_read_once(path, r);
+		rc = store_read_once(store->target, r);
 		if (rc <= 0)
 			return rc;
 	}
-	return err_set(&r->err, ERR_BUSY, "%s keeps changing; try again", path);
+	return err_set(&r->err, ERR_BUSY, "%s keeps changing; try again", store->name);
 }
 
 int residue_report_print(const struct command_line *line)
 {
-	struct config *config = NULL;
 	struct residue_report r = { .count = 0 };
-	int code;
+	struct command_store store;
+	int code = command_line_store(line, &store);
 
-	/* No token is needed, since nothing is sent to a provider. */
-	if (config_load(line->config, CONFIG_WITHOUT_TOKENS, &config, &r.err) < 0)
-		return command_line_fail(&r.err, EXIT_USAGE);
+	if (code != EXIT_OK)
+		return code;
 	buf_init(&r.text, TEXT_MAX);
-	if (store_read(config->store, &r) < 0) {
+	if (store_read(&store, &r) < 0) {
 		code = command_line_fail(&r.err, EXIT_STORE);
 	} else if (r.is_missing) {
-		code = command_line_no_store(config->store);
+		code = command_line_no_store(store.name);
 	} else {
 		fputs(buf_str(&r.text), stdout);
 		printf("%" PRId64 " lease%s with resources left at a provider\n", r.count,
@@ -164,6 +162,6 @@ int residue_report_print(const struct command_line *line)
 		code = r.count ? EXIT_OWED : EXIT_OK;
 	}
 	buf_fini(&r.text);
-	config_free(config);
+	command_store_fini(&store);
 	return code;
 }

@@ -22,7 +22,7 @@
 #define VIEW_TRIES 5
 #define TABLE_MAX (64 << 20)
 
-static int token_store_path(const struct command_line *o, char **ret)
+static int token_store_find(const struct command_line *o, struct command_store *ret)
 {
 	int code = command_line_store(o, ret);
 	struct err err = { 0 };
@@ -31,15 +31,11 @@ static int token_store_path(const struct command_line *o, char **ret)
 		return code;
 	umask(077);
 	/* The first token may come before the first start, but only a new token makes a database. */
-	if (o->mode != DO_TOKEN_ADD && store_is_missing(*ret))
-		code = command_line_no_store(*ret);
-	else if (file_owner_become(*ret, &err) < 0)
-		code = command_line_fail(&err, EXIT_STORE);
-	if (code != EXIT_OK) {
-		free(*ret);
-		*ret = NULL;
-	}
-	return code;
+	if (o->mode != DO_TOKEN_ADD && !ret->is_postgres && store_is_missing(ret->name))
+		return command_line_no_store(ret->name);
+	if (command_store_become(ret, &err) < 0)
+		return command_line_fail(&err, EXIT_STORE);
+	return EXIT_OK;
 }
 
 static int transaction_run(struct store *store, int (*work)(struct store *, void *, struct err *),
@@ -140,23 +136,24 @@ static void token_print(void *arg, const struct token *t)
 }
 
 /* 0; 1: an empty database; -1. */
-static int tokens_read_once(const char *path, struct token_table *table, struct err *err)
+static int tokens_read_once(const struct command_store *from, struct token_table *table,
+			    struct err *err)
 {
 	struct store *store = NULL;
-	int rc = store_open_view(path, &store, err);
+	int rc = store_open_view(from->target, &store, err);
 
 	if (rc)
 		return rc;
 	buf_clear(&table->text);
 	rc = store_token_each(store, token_print, table, err);
 	if (!rc && !store_view_holds(store))
-		rc = err_set(err, ERR_BUSY, "%s is being written; try again", path);
+		rc = err_set(err, ERR_BUSY, "%s is being written; try again", from->name);
 	store_close(store);
 	return rc;
 }
 
 /* Reads only: it needs no room on the disk, and no lock. */
-static int token_list(const char *path, const struct env *env)
+static int token_list(const struct command_store *from, const struct env *env)
 {
 	struct token_table table = { .now = env_wall_ms(env) };
 	struct err err = { 0 };
@@ -164,11 +161,11 @@ static int token_list(const char *path, const struct env *env)
 
 	buf_init(&table.text, TABLE_MAX);
 	for (int i = 0; i < VIEW_TRIES && rc < 0 && (i == 0 || err.kind == ERR_BUSY); i++)
-		rc = tokens_read_once(path, &table, &err);
+		rc = tokens_read_once(from, &table, &err);
 	if (rc < 0) {
 		code = command_line_fail(&err, EXIT_STORE);
 	} else if (rc == 1) {
-		code = command_line_no_store(path);
+		code = command_line_no_store(from->name);
 	} else {
 		printf("%-16s  %-7s  %-6s  %-17s  %-17s  %s\n%s", "ID", "STATE", "ROLE", "CREATED",
 		       "EXPIRES", "OWNER", buf_str(&table.text));
@@ -243,27 +240,34 @@ static int token_revoke(struct store *store, const struct command_line *o, const
 	return EXIT_OK;
 }
 
-int tokens_command(const struct command_line *o)
+static int token_change(const char *target, const struct command_line *o, const struct env *env)
 {
-	auto_free char *path = NULL;
 	struct store *store = NULL;
 	struct err err = { 0 };
+	int code;
+
+	if (store_open_tool(target, env, &store, &err) < 0)
+		return command_line_fail(&err, EXIT_STORE);
+	if (o->mode == DO_TOKEN_ADD)
+		code = token_add(store, o, env);
+	else
+		code = token_revoke(store, o, env);
+	store_close(store);
+	return code;
+}
+
+int tokens_command(const struct command_line *o)
+{
+	struct command_store store;
 	struct env env;
 	int code;
 
 	env_system(&env);
-	code = token_store_path(o, &path);
-	if (code != EXIT_OK)
-		return code;
-	if (o->mode == DO_TOKEN_LIST)
-		return token_list(path, &env);
-	if (store_open_tool(path, &env, &store, &err) < 0)
-		return command_line_fail(&err, EXIT_STORE);
-	if (o->mode == DO_TOKEN_ADD)
-		code = token_add(store, o, &env);
-	else
-		code = token_revoke(store, o, &env);
-	store_close(store);
+	code = token_store_find(o, &store);
+	if (code == EXIT_OK)
+		code = o->mode == DO_TOKEN_LIST ? token_list(&store, &env) :
+						  token_change(store.target, o, &env);
+	command_store_fini(&store);
 	return code;
 }
 

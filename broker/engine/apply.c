@@ -203,3 +203,13 @@ int core_apply(struct core *core, struct lease_aggregate *a, const struct lease_
 
 	return core_apply_facts(core, a, event, &facts, out, err);
 }
+
+int core_apply_request(struct core *core, struct lease_aggregate *a,
+		       const struct lease_event *event, const struct engine_request *r,
+		       struct lease_effects *out, struct err *err)
+{
+	struct lease_facts facts = core_facts(core, a);
+
+	facts.request_id = r->request_id;
+	return core_apply_facts(core, a, event, &facts, out, err);
+}

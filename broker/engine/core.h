@@ -2,7 +2,7 @@
 /*
  * The core of the engine: everything but the thread. The caller passes requests, claims and
  * finished steps to it between core_begin and core_flush. In the daemon the caller is the
- * engine thread (engine.c); in tests it is the test itself, under a virtual clock.
+ * engine thread (turns.c); in tests it is the test itself, under a virtual clock.
  *
  * Not thread-safe: one thread at a time may use a core.
  */

@@ -5,7 +5,7 @@
  * them one after the other in one transaction, commits, and only then answers. Under load,
  * many changes therefore share one commit.
  *
- * The core (core.h) does this on the thread that calls it; engine.c adds a thread, a queue
+ * The core (core.h) does this on the thread that calls it; the files above it add a thread, a queue
  * and workers.
  */
 #pragma once
@@ -144,6 +144,13 @@ struct engine_request {
 	char expected_account[32]; /* the account that the lease must belong to; "": any */
 
 	int own_only; /* ignore leases that are only shared with the caller */
+	/*
+	 * A change of a lease: the epoch that the lease must still have, 0: any; and how the request
+	 * is named, "": not at all. A name is unique over all requests. If it made the lease's last
+	 * change, the request was carried out before, and nothing happens.
+	 */
+	int64_t epoch;
+	char request_id[LEASE_REQUEST_ROOM];
 	/* why: RELEASE without delete, RESOLVE, SWEEP, ACCOUNT; "": not stated */
 	char reason[160];
 	/*

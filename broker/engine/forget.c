@@ -172,7 +172,7 @@ static int forget_apply(struct core *core, struct lease_aggregate *a, struct eng
 	};
 	struct lease_effects out;
 
-	if (core_apply(core, a, &event, &out, err))
+	if (core_apply_request(core, a, &event, r, &out, err))
 		return -1;
 	if (out.refusal) {
 		request_refuse(r, out.refusal);

@@ -266,7 +266,12 @@ void core_fill_answer(struct engine_request *request, const struct lease_aggrega
 
 /* Does the lease belong to the caller, or is the caller an admin? */
 int request_is_callers(const struct engine_request *r, const struct lease *l);
-/* The lease of r->ref, if the caller may change it; NULL: it may not, and r's answer says why. */
+/*
+ * Is the request answered by the lease as it is? It was carried out before, or is of an epoch that
+ * has ended.
+ */
+int request_is_over(struct engine_request *r, const struct lease_aggregate *a);
+/* The lease of r->ref, if the caller may change it; NULL: the request is answered. */
 struct lease_aggregate *request_find_lease(struct core *core, struct engine_request *r);
 
 /* ---- account_timers.c ------------------------------------------------------------------------ */
@@ -352,6 +357,10 @@ struct lease_facts core_facts(struct core *core, const struct lease_aggregate *a
  */
 int core_apply(struct core *core, struct lease_aggregate *a, const struct lease_event *event,
 	       struct lease_effects *out, struct err *err);
+/* The same for what a request asks for: the lease remembers its name, if it changes something. */
+int core_apply_request(struct core *core, struct lease_aggregate *a,
+		       const struct lease_event *event, const struct engine_request *r,
+		       struct lease_effects *out, struct err *err);
 /* The same, with facts that the caller has completed. */
 int core_apply_facts(struct core *core, struct lease_aggregate *a, const struct lease_event *event,
 		     const struct lease_facts *facts, struct lease_effects *out, struct err *err);

@@ -80,12 +80,28 @@ static struct lease_aggregate *find_shown(struct core *core, struct engine_reque
 	return NULL;
 }
 
+int request_is_over(struct engine_request *r, const struct lease_aggregate *a)
+{
+	if (r->request_id[0] && strcmp(r->request_id, a->lease.last_request) == 0)
+		r->result = RESULT_OK;
+	else if (r->epoch && r->epoch != a->lease.epoch)
+		request_fail(r, RESULT_CONFLICT, "lease_changed",
+			     "the lease was changed after this request was made; look at it, and "
+			     "decide again");
+	else
+		return 0;
+	core_fill_answer(r, a);
+	return 1;
+}
+
 struct lease_aggregate *request_find_lease(struct core *core, struct engine_request *r)
 {
 	struct lease_aggregate *a = find_shown(core, r);
 
-	if (!a || !r->expected_account[0] || strcmp(r->expected_account, a->lease.account) == 0)
-		return a;
+	if (!a)
+		return NULL;
+	if (!r->expected_account[0] || strcmp(r->expected_account, a->lease.account) == 0)
+		return request_is_over(r, a) ? NULL : a;
 	request_fail(r, RESULT_CONFLICT, "provider_identity_mismatch",
 		     "the lease belongs to another account than the request expects");
 	return NULL;

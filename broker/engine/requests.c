@@ -216,7 +216,7 @@ static int lease_change(struct core *core, struct engine_request *r, struct leas
 {
 	struct lease_effects out;
 
-	if (core_apply(core, a, event, &out, err))
+	if (core_apply_request(core, a, event, r, &out, err))
 		return -1;
 	if (out.refusal)
 		request_refuse(r, out.refusal);
@@ -291,6 +291,8 @@ static int request_cancel(struct core *core, struct engine_request *r, struct er
 			     "the lease id belongs to another create attempt");
 		return 0;
 	}
+	if (request_is_over(r, a))
+		return 0;
 	/* A retained lease stays retained: only an explicit delete ends that. */
 	how.delete_machine = a->lease.retained ? -1 : 1;
 	return lease_release(core, r, a, &how, err);

@@ -63,7 +63,7 @@ int core_request_resolve(struct core *core, struct engine_request *r, struct err
 	if (r->resolve == RESOLVE_FORGET)
 		return core_request_forget(core, a, r, err);
 	if ((r->resolve == RESOLVE_ADOPT && find_claim(core, a, r, &event.u.decision, err)) ||
-	    core_apply(core, a, &event, &out, err))
+	    core_apply_request(core, a, &event, r, &out, err))
 		return -1;
 	if (out.refusal) {
 		refusal_answer(r, out.refusal, event.u.decision.claimed_by);

@@ -73,6 +73,7 @@ enum http_method {
 	X(EXPECT, "expect", 1) \
 	X(ORIGIN, "origin", 1) \
 	X(IDEMPOTENCY_KEY, "idempotency-key", 1) \
+	X(IF_MATCH, "if-match", 1) \
 	X(CONNECTION, "connection", 0) \
 	X(UPGRADE, "upgrade", 0) \
 	X(USER_AGENT, "user-agent", 0)

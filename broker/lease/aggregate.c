@@ -606,4 +606,6 @@ void lease_apply(struct lease_aggregate *a, const struct lease_event *event,
 		to_lease(&p, (int)event->kind);
 	if (out->changed)
 		aggregate_derive(&p);
+	if (out->changed && !out->refusal && facts->request_id && facts->request_id[0])
+		TEXT_SET(a->lease.last_request, facts->request_id);
 }

@@ -207,6 +207,7 @@ struct lease_facts {
 	 * 0: none were.
 	 */
 	int64_t presumed_until_ms;
+	const char *request_id; /* how the request is named that asks for it; NULL, "": not at all */
 	int64_t settle_ms; /* how late its provider may show what it created */
 	const struct signer *signer;
 	struct resource_users users; /* PERMIT, REUSE: other leases with the same resource */

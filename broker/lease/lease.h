@@ -11,6 +11,7 @@
 
 #define LEASE_TYPES_MAX 12
 #define LEASE_PORTS_MAX 8
+#define LEASE_REQUEST_ROOM 40 /* how a request is named */
 /* The longest backoff. */
 #define LEASE_WAIT_MOST_MS (60 * 60 * 1000)
 /* A TTL bounds what a machine costs: absences do not prolong it by more than this. */
@@ -181,6 +182,8 @@ struct lease {
 	enum lease_retention retention;
 	int is_billed; /* a resource that costs money may exist */
 	int breaches;  /* consecutive steps in which the plugin violated its contract */
+	/* the request that made its last change; "": it had no name */
+	char last_request[LEASE_REQUEST_ROOM];
 
 	/* the machine */
 	char host[64];

@@ -17,7 +17,9 @@
 #include <stdint.h>
 
 #include "store/runs.h"
+#include "store/shard.h"
 #include "store/store.h"
+#include "store/survey.h"
 
 /*
  * A prepared statement of one connection, which owns it. It is found by the address of its text, a
@@ -38,9 +40,36 @@ struct opener {
 			 int *ret_is_lost, struct err *err);
 	int (*open_runs_reader)(const char *name, struct store **ret, struct err *err);
 	int (*is_missing)(const char *name);
+	/* survey.h */
+	int (*survey)(const char *name, const struct store_needs *needs, store_finding_fn fn,
+		      void *arg, struct err *err);
 };
 
 extern const struct opener opener_sqlite;
+/* module.c: of the module that is loaded for it; NULL with `err` set if that cannot be. */
+const struct opener *opener_postgres(struct err *err);
+
+/* What a module exports as lessord_store_module; both are built from the same source. */
+#define STORE_MODULE_ABI 1
+struct store_module {
+	uint32_t abi;
+	uint32_t backend_size; /* sizeof(struct backend) */
+	const struct opener *opener;
+};
+
+/* Ownership of accounts: as in shard.h. */
+struct shard_backend {
+	int (*claim)(struct store *store, const struct shard_claim *claim, struct shard *ret,
+		     struct err *err);
+	int (*renew)(struct store *store, struct err *err);
+	int (*yield)(struct store *store, struct err *err);
+	const struct shard *(*owned)(const struct store *store);
+	int (*is_lost)(const struct store *store);
+	int64_t (*deadline_ms)(const struct store *store);
+	int (*freeze)(struct store *store, const char *reason, struct err *err);
+	int (*presume)(struct store *store, int64_t ms, struct err *err);
+	int (*gen_put)(struct store *store, int64_t gen, struct err *err);
+};
 
 /* What it does with an open one. */
 struct backend {
@@ -50,6 +79,9 @@ struct backend {
 	void (*close)(struct store *store);
 	int (*check)(struct store *store, struct err *err);
 	int (*reserve_keep)(struct store *store, struct err *err);
+	int (*is_shared)(const struct store *store);
+	/* Ownership of accounts, store/shard.h; NULL: there is one daemon only. */
+	const struct shard_backend *shards;
 
 	/* ---- transactions: as in store.h ---- */
 
@@ -65,6 +97,12 @@ struct backend {
 	void (*savepoint_undo)(struct store *store);
 	int (*snapshot_begin)(struct store *store, struct err *err);
 	void (*snapshot_end)(struct store *store);
+
+	/* ---- what no SQL can say for both: as in store.h ---- */
+
+	int (*touch_many)(struct store *store, const int64_t n[], const int64_t ms[], size_t count,
+			  struct err *err);
+	int (*create_lock)(struct store *store, struct err *err);
 
 	/* ---- statements: as below ---- */
 

@@ -38,8 +38,10 @@ int store_cost_put(struct store *store, const struct cost *cost, struct err *err
 {
 	struct statement *stmt =
 		store_prepare(store,
-			      "INSERT INTO cost VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
-			      " ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT DO UPDATE SET"
+			      "INSERT INTO cost(resource, lease, lease_id, slug, owner, org, account,"
+			      " type, location, currency, hour_micros, month_micros, unit_ms,"
+			      " minimum_ms, from_ms, to_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
+			      " ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT(resource) DO UPDATE SET"
 			      " from_ms = excluded.from_ms, to_ms = excluded.to_ms",
 			      err);
 

@@ -41,10 +41,7 @@ int store_crash_each(struct store *store, store_crash_fn fn, void *arg, struct e
 int store_crash_put(struct store *store, const struct store_crash *row, struct err *err)
 {
 	struct statement *stmt =
-		store_prepare(store,
-			      row->count ? "INSERT OR REPLACE INTO meta VALUES(?1, ?2)" :
-					   "DELETE FROM meta WHERE key = ?1",
-			      err);
+		store_prepare(store, row->count ? META_PUT : "DELETE FROM meta WHERE key = ?1", err);
 	char key[96], value[64];
 
 	if (!stmt)
@@ -53,6 +50,6 @@ int store_crash_put(struct store *store, const struct store_crash *row, struct e
 	snprintf(value, sizeof(value), "%d %s", row->count, row->version);
 	bind_text(stmt, 1, key);
 	if (row->count)
-		bind_text(stmt, 2, value);
+		bind_blob(stmt, 2, value, strlen(value));
 	return store_run(store, stmt, "counting a crash", err);
 }

@@ -49,7 +49,8 @@ int meta_text(struct store *store, const char *key, char *ret, size_t size, stru
 int meta_put(struct store *store, const char *key, const void *value, size_t len,
 	     struct err *err)
 {
-	struct statement *stmt = store_prepare(store, "INSERT INTO meta VALUES(?1, ?2)", err);
+	struct statement *stmt = store_prepare(store, "INSERT INTO meta(key, value) VALUES(?1, ?2)",
+					       err);
 
 	if (!stmt)
 		return -1;
@@ -87,6 +88,15 @@ static int make_public_key(char *out, size_t size, struct err *err)
 	return 0;
 }
 
+/* The number that rises with each change of the tokens (records.c). */
+static int epoch_create(struct store *store, struct err *err)
+{
+	struct statement *stmt =
+		store_prepare(store, "INSERT INTO meta(key, number) VALUES('token_epoch', 0)", err);
+
+	return stmt ? store_run(store, stmt, "writing the identity", err) : -1;
+}
+
 static int identity_create(struct store *store, const struct env *env, struct err *err)
 {
 	unsigned char bytes[INSTANCE_CHARS];
@@ -105,7 +115,7 @@ static int identity_create(struct store *store, const struct env *env, struct er
 	     meta_put(store, "instance", instance, INSTANCE_CHARS, err) ||
 	     meta_put(store, "signing_key", key, sizeof(key), err) ||
 	     meta_put(store, "account_key", public_key, strlen(public_key), err) ||
-	     meta_put(store, "token_epoch", "0", 1, err);
+	     epoch_create(store, err);
 	hash_wipe(key, sizeof(key));
 	return rc ? -1 : 0;
 }
@@ -149,12 +159,12 @@ int store_place_get(struct store *store, char *ret, size_t size, struct err *err
 
 int store_place_put(struct store *store, const char *place, struct err *err)
 {
-	struct statement *stmt =
-		store_prepare(store, "INSERT OR REPLACE INTO meta VALUES('place', ?1)", err);
+	struct statement *stmt = store_prepare(store, META_PUT, err);
 
 	if (!stmt)
 		return -1;
-	bind_blob(stmt, 1, place, strlen(place));
+	bind_text(stmt, 1, "place");
+	bind_blob(stmt, 2, place, strlen(place));
 	return store_run(store, stmt, "writing the location", err);
 }
 
@@ -171,8 +181,7 @@ int store_neighbours_get(struct store *store, const char *account, char *ret, si
 
 int store_neighbours_put(struct store *store, const char *account, const char *ids, struct err *err)
 {
-	struct statement *stmt = store_prepare(store, "INSERT OR REPLACE INTO meta VALUES(?1, ?2)",
-					       err);
+	struct statement *stmt = store_prepare(store, META_PUT, err);
 	char key[64];
 
 	if (!stmt)

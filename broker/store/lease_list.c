@@ -11,11 +11,16 @@
 #include "util/text.h"
 
 /* All conditions but those of the index: ?1 to ?13 as list_begin binds them. */
-#define MATCHES                                                             \
-	"(?1 < 0 OR CASE WHEN released_ms <> 0 THEN 2 ELSE state END = ?1)" \
-	" AND (?6 IS NULL OR account = ?6) AND (?7 < 0 OR cleanup = ?7)"    \
-	" AND (?10 IS NULL OR class = ?10) AND (?11 IS NULL OR slug = ?11)" \
-	" AND created_ms >= ?12 AND (?13 IS NULL OR owner = ?13)"
+/* clang-format off */
+#define MATCHES \
+	"CASE WHEN (?1 < 0 OR CASE WHEN released_ms <> 0 THEN 2 ELSE state END = ?1)" \
+	" AND (" IS_NULL("?6") " OR account = ?6)" \
+	" AND (?7 < 0 OR cleanup = ?7)" \
+	" AND (" IS_NULL("?10") " OR class = ?10)" \
+	" AND (" IS_NULL("?11") " OR slug = ?11)" \
+	" AND created_ms >= ?12" \
+	" AND (" IS_NULL("?13") " OR owner = ?13) THEN 1 ELSE 0 END"
+/* clang-format on */
 
 /*
  * One statement per kind of list, so that each uses a suitable index and reads few rows that
@@ -28,7 +33,7 @@
 
 #define LIST_SHARED                                                \
 	"lease.n IN (SELECT lease FROM share WHERE share.org = ?4" \
-	" AND share.name IN ('', lower(?3)) AND share.manage >= ?9) AND owner <> ?3"
+	" AND share.name IN ('', lower_ascii(?3)) AND share.manage >= ?9) AND owner <> ?3"
 
 /*
  * Rows follow each other in the order in which they were created, except where the clock was
@@ -78,7 +83,7 @@ static const char *list_sql(const struct store_list *list)
 		return LIST("INDEXED BY lease_org ", "org = ?4");
 	if (list->state >= 0 && list->state != LEASE_RELEASED)
 		return LIST("INDEXED BY lease_state ", "state = ?1");
-	return LIST("", "1");
+	return LIST("", "1 = 1");
 }
 
 static struct statement *list_begin(struct store *store, const struct store_list *list,

@@ -36,7 +36,7 @@
 	T(server_location, server_location) I(price_hour_micros, price_hour_micros) \
 	T(currency, currency) E(retention, retention) I(is_billed, is_billed) \
 	I(breaches, breaches) I(admitted_ms, admitted_ms) \
-	I(credit_ms, credit_ms) I(idle_credit_ms, idle_credit_ms)
+	I(credit_ms, credit_ms) I(idle_credit_ms, idle_credit_ms) T(last_request, last_request)
 /* clang-format on */
 
 #define NAME(column, field) #column ", "
@@ -45,8 +45,8 @@
 
 /* end_reason and the two lists are converted; touched_ms comes from the heartbeats. */
 #define COLUMNS FIXED(NAME, NAME, NAME) MOVING(NAME, NAME, NAME) "end_reason, types, fallback_ports"
-#define SELECT_BY(index) \
-	"SELECT " COLUMNS ", lease.n, ifnull(beat.touched_ms, created_ms) " \
+#define SELECT_BY(index)                                                      \
+	"SELECT " COLUMNS ", lease.n, coalesce(beat.touched_ms, created_ms) " \
 	"FROM lease " index "LEFT JOIN beat ON beat.lease = lease.n "
 #define SELECT_LEASE SELECT_BY("")
 #define SELECT_LIVE_SLUG SELECT_BY("INDEXED BY lease_slug ")
@@ -254,12 +254,13 @@ int store_lease_visible(struct store *store, const char *id, const struct store_
 int store_lease_by_slug(struct store *store, const char *slug, const struct store_scope *scope,
 			struct lease *ret, struct err *err)
 {
-	struct statement *stmt = store_prepare(store,
-					       SELECT_LIVE_SLUG
-					       "WHERE slug = ?1 AND state <= 1 "
-					       "AND " VISIBLE
-					       "ORDER BY owner = ?3 AND org = ?4 DESC LIMIT 2",
-					       err);
+	struct statement *stmt =
+		store_prepare(store,
+			      SELECT_LIVE_SLUG
+			      "WHERE slug = ?1 AND state <= 1 "
+			      "AND " VISIBLE
+			      "ORDER BY CASE WHEN owner = ?3 AND org = ?4 THEN 0 ELSE 1 END LIMIT 2",
+			      err);
 	int is_own;
 	int rc;
 
@@ -347,37 +348,35 @@ _Static_assert(LEASE_CREDIT_MOST_MS == 3600000, "TTL_END says so");
 /* clang-format off */
 #define IDLE_LIMIT \
 	"CASE WHEN idle_ms = 0 THEN 9223372036854775807" \
-	" ELSE ifnull(touched_ms, created_ms) + idle_ms + idle_credit_ms END"
+	" ELSE coalesce(touched_ms, created_ms) + idle_ms + idle_credit_ms END"
 #define DUE_LIMIT \
-	"CASE WHEN state > 1 THEN ?1 + ?2" \
+	"CASE WHEN state > 1 THEN ?2" \
 	" WHEN state = 0 AND queue_ms > 0 AND admitted_ms = 0" \
-	" THEN min(created_ms + queue_ms + credit_ms, " IDLE_LIMIT ")" \
-	" ELSE min(" TTL_END "," \
-	" CASE WHEN state = 0 THEN provision_deadline_ms ELSE " IDLE_LIMIT " END) END"
+	" THEN " LOWER_OF("created_ms + queue_ms + credit_ms", IDLE_LIMIT) \
+	" ELSE " LOWER_OF(TTL_END, \
+	"CASE WHEN state = 0 THEN provision_deadline_ms ELSE " IDLE_LIMIT " END") " END"
+#define SELECT_DUE \
+	"SELECT n, CASE WHEN created_ms > ?4 OR ready_ms > ?4 OR ended_ms > ?4" \
+	" OR released_ms > ?4 OR updated_ms > ?4 OR cleanup_started_ms > ?4 OR admitted_ms > ?4" \
+	" THEN ?1 WHEN retained <> 0 AND due_ms = retain_until_ms THEN due_ms" \
+	" ELSE " LOWER_OF("CASE WHEN due_ms > 0 THEN due_ms ELSE ?3 END", DUE_LIMIT) " END" \
+	" FROM lease INDEXED BY lease_current LEFT JOIN beat ON beat.lease = lease.n" \
+	" WHERE cleanup <> 4 AND (due_ms > 0 OR retained = 0)"
 /* clang-format on */
 
 int store_due_each(struct store *store, int64_t now_ms, store_due_fn fn, void *arg,
 		   struct err *err)
 {
 	/* As in lease_due_ms: a stored due time never counts beyond the lease's limits. */
-	struct statement *stmt =
-		store_prepare(store,
-			      "SELECT n, CASE WHEN max(created_ms, ready_ms, ended_ms, released_ms, updated_ms,"
-			      " cleanup_started_ms, admitted_ms) > ?1 + ?4 THEN ?1"
-			      " WHEN retained AND due_ms = retain_until_ms THEN due_ms"
-			      " ELSE min(CASE WHEN due_ms > 0 THEN due_ms ELSE ?3 END, " DUE_LIMIT
-			      ") END"
-			      " FROM lease INDEXED BY lease_current LEFT JOIN beat ON beat.lease = lease.n"
-			      " WHERE cleanup <> 4 AND (due_ms > 0 OR NOT retained)",
-			      err);
+	struct statement *stmt = store_prepare(store, SELECT_DUE, err);
 	int rc;
 
 	if (!stmt)
 		return -1;
 	bind_number(stmt, 1, now_ms);
-	bind_number(stmt, 2, LEASE_WAIT_MOST_MS);
+	bind_number(stmt, 2, now_ms + LEASE_WAIT_MOST_MS);
 	bind_number(stmt, 3, INT64_MAX);
-	bind_number(stmt, 4, TIMES_AHEAD_MS);
+	bind_number(stmt, 4, now_ms + TIMES_AHEAD_MS);
 	while ((rc = store_row(store, stmt, "reading what is due", err)) == 0)
 		fn(arg, column_number(stmt, 0), column_number(stmt, 1));
 	return rc < 0 ? -1 : 0;
@@ -386,8 +385,8 @@ int store_due_each(struct store *store, int64_t now_ms, store_due_fn fn, void *a
 int store_touch(struct store *store, int64_t n, int64_t touched_ms, struct err *err)
 {
 	struct statement *stmt = store_prepare(store,
-					       "INSERT INTO beat VALUES(?1, ?2) "
-					       "ON CONFLICT DO UPDATE SET touched_ms = ?2",
+					       "INSERT INTO beat(lease, touched_ms) VALUES(?1, ?2) "
+					       "ON CONFLICT(lease) DO UPDATE SET touched_ms = ?2",
 					       err);
 
 	if (!stmt)
@@ -401,7 +400,8 @@ int store_touch(struct store *store, int64_t n, int64_t touched_ms, struct err *
 
 int store_account_each(struct store *store, store_account_fn fn, void *arg, struct err *err)
 {
-	struct statement *stmt = store_prepare(store, "SELECT name FROM tally WHERE scope = 3", err);
+	struct statement *stmt =
+		store_prepare(store, "SELECT name FROM tally WHERE scope = 3 ORDER BY name", err);
 	int rc;
 
 	if (!stmt)
@@ -424,7 +424,7 @@ int store_usage_each(struct store *store, const struct store_scope *scope, int64
 			      "SELECT owner, org, account, server_type, state, " BEGUN
 			      ", ended_ms, ttl_ms,"
 			      " price_hour_micros, currency, CASE WHEN state <= 1 AND NOT EXISTS(SELECT 1 FROM cost"
-			      " WHERE cost.lease = lease.n AND cost.to_ms = 0) THEN ifnull((SELECT max(unit_ms)"
+			      " WHERE cost.lease = lease.n AND cost.to_ms = 0) THEN coalesce((SELECT max(unit_ms)"
 			      " FROM price WHERE price.account = lease.account), 1) ELSE 0 END"
 			      " FROM lease WHERE created_ms >= ?1 AND created_ms < ?5"
 			      " AND NOT (queue_ms > 0 AND admitted_ms = 0) AND " OWNED,

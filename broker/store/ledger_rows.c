@@ -124,7 +124,7 @@ static int read_resources(struct store *store, int64_t lease_n, const char *acco
 	struct statement *stmt =
 		store_prepare(store,
 			      "SELECT " RESOURCE_COLUMNS ", n FROM resource "
-			      "WHERE lease = ?1 AND (?2 IS NULL OR account = ?2) ORDER BY n",
+			      "WHERE lease = ?1 AND (" IS_NULL("?2") " OR account = ?2) ORDER BY n",
 			      err);
 	size_t cap = 0;
 	int rc;
@@ -236,8 +236,8 @@ int store_resource_users(struct store *store, const char *account, uint32_t kind
 	/* A lease counts while it is not done and its row is not over. */
 	struct statement *stmt =
 		store_prepare(store,
-			      "SELECT resource.n, ours, resource.state IN " DELETING
-			      " FROM resource"
+			      "SELECT resource.n, ours, CASE WHEN resource.state IN " DELETING
+			      " THEN 1 ELSE 0 END FROM resource"
 			      " JOIN lease ON lease.n = resource.lease"
 			      " WHERE resource.account = ?1 AND resource.kind = ?2 AND resource.id = ?3"
 			      " AND resource.id <> '' AND resource.lease <> ?4 AND resource.state NOT IN " OVER
@@ -270,7 +270,7 @@ int store_resource_claim(struct store *store, const char *account, uint32_t kind
 		store_prepare(store,
 			      "SELECT n FROM resource WHERE account = ?1 "
 			      "AND kind = ?2 AND id = ?3 AND id <> '' "
-			      "AND state NOT IN (5, 10, 11) ORDER BY ours DESC LIMIT 1",
+			      "AND state NOT IN (5, 10, 11) ORDER BY ours DESC, n LIMIT 1",
 			      err);
 	int rc;
 
@@ -346,7 +346,10 @@ static void attempt_bind(struct statement *stmt, const struct attempt *a)
 int store_attempt_insert(struct store *store, const struct attempt *a, struct err *err)
 {
 	struct statement *stmt =
-		store_prepare(store, "INSERT INTO attempt VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)", err);
+		store_prepare(store,
+			      "INSERT INTO attempt(lease, number, type, location, refused, reason,"
+			      " started_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+			      err);
 
 	if (!stmt)
 		return -1;

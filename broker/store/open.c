@@ -1,45 +1,74 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening a store: which backend it is follows from its name. */
+#include <string.h>
+
 #include "store/backend.h"
 
-static const struct opener *opener_of(const char *name)
+int store_name_is_shared(const char *name)
 {
-	(void)name;
-	return &opener_sqlite;
+	return strncmp(name, "postgresql://", strlen("postgresql://")) == 0 ||
+	       strncmp(name, "postgres://", strlen("postgres://")) == 0;
+}
+
+static const struct opener *opener_of(const char *name, struct err *err)
+{
+	return store_name_is_shared(name) ? opener_postgres(err) : &opener_sqlite;
+}
+
+static int open_as(const char *name, enum store_use use, const struct env *env, struct store **ret,
+		   struct err *err)
+{
+	const struct opener *opener = opener_of(name, err);
+
+	return opener ? opener->open(name, use, env, ret, err) : -1;
 }
 
 int store_open(const char *name, const struct env *env, struct store **ret, struct err *err)
 {
-	return opener_of(name)->open(name, STORE_DAEMON, env, ret, err);
+	return open_as(name, STORE_DAEMON, env, ret, err);
 }
 
 int store_open_tool(const char *name, const struct env *env, struct store **ret, struct err *err)
 {
-	return opener_of(name)->open(name, STORE_TOOL, env, ret, err);
+	return open_as(name, STORE_TOOL, env, ret, err);
 }
 
 int store_open_reader(const char *name, struct store **ret, struct err *err)
 {
-	return opener_of(name)->open(name, STORE_READER, NULL, ret, err);
+	return open_as(name, STORE_READER, NULL, ret, err);
 }
 
 int store_open_view(const char *name, struct store **ret, struct err *err)
 {
-	return opener_of(name)->open(name, STORE_VIEW, NULL, ret, err);
+	return open_as(name, STORE_VIEW, NULL, ret, err);
 }
 
 int store_open_runs(struct store *leases, const struct env *env, struct store **ret,
 		    int *ret_is_lost, struct err *err)
 {
-	return opener_of(leases->name)->open_runs(leases, env, ret, ret_is_lost, err);
+	const struct opener *opener = opener_of(leases->name, err);
+
+	return opener ? opener->open_runs(leases, env, ret, ret_is_lost, err) : -1;
 }
 
 int store_open_runs_reader(const char *name, struct store **ret, struct err *err)
 {
-	return opener_of(name)->open_runs_reader(name, ret, err);
+	const struct opener *opener = opener_of(name, err);
+
+	return opener ? opener->open_runs_reader(name, ret, err) : -1;
+}
+
+int store_survey(const char *target, const struct store_needs *needs, store_finding_fn fn,
+		 void *arg, struct err *err)
+{
+	const struct opener *opener = opener_of(target, err);
+
+	return opener && opener->survey ? opener->survey(target, needs, fn, arg, err) : -1;
 }
 
 int store_is_missing(const char *name)
 {
-	return opener_of(name)->is_missing(name);
+	const struct opener *opener = opener_of(name, NULL);
+
+	return opener ? opener->is_missing(name) : 0;
 }

@@ -7,9 +7,9 @@
 #define QUEUED "state = 0 AND queue_ms > 0 AND admitted_ms = 0"
 /* lease_expires_ms() of a live lease that is not in the queue. */
 #define ENDS \
-	"min(" TTL_END "," \
-	" CASE WHEN state = 0 OR idle_ms = 0 THEN 9223372036854775807" \
-	" ELSE ifnull(touched_ms, created_ms) + idle_ms + idle_credit_ms END)"
+	LOWER_OF(TTL_END, \
+	"CASE WHEN state = 0 OR idle_ms = 0 THEN 9223372036854775807" \
+	" ELSE coalesce(touched_ms, created_ms) + idle_ms + idle_credit_ms END")
 /* clang-format on */
 
 int store_queue_each(struct store *store, store_queued_fn fn, void *arg, struct err *err)
@@ -47,7 +47,7 @@ int store_queue_owner_each(struct store *store, store_queue_owner_fn fn, void *a
 {
 	struct statement *stmt = store_prepare(store,
 					       "SELECT account, owner, org, turn FROM queue_owner"
-					       " ORDER BY turn",
+					       " ORDER BY turn, account, owner, org",
 					       err);
 	int rc;
 
@@ -79,10 +79,12 @@ static struct statement *owner_bind(struct store *store, const char *sql,
 
 int store_queue_owner_put(struct store *store, const struct store_queue_owner *row, struct err *err)
 {
-	struct statement *stmt = owner_bind(store,
-					    "INSERT INTO queue_owner VALUES(?1, ?2, ?3, ?4)"
-					    " ON CONFLICT DO UPDATE SET turn = ?4",
-					    row, err);
+	struct statement *stmt =
+		owner_bind(store,
+			   "INSERT INTO queue_owner(account, owner, org, turn) VALUES(?1, ?2, ?3, ?4)"
+			   " ON CONFLICT(account, owner, org)"
+			   " DO UPDATE SET turn = ?4",
+			   row, err);
 
 	if (!stmt)
 		return -1;
@@ -106,10 +108,12 @@ int store_queue_owner_drop(struct store *store, const struct store_queue_owner *
 static int usage_totals_get(struct store *store, int scope, const char *name, const char *org,
 			    int64_t *ret_leases, int64_t *ret_micros, struct err *err)
 {
-	struct statement *stmt = store_prepare(store,
-					       "SELECT leases, micros FROM tally "
-					       "WHERE scope = ?1 AND name = ?2 AND org = ?3",
-					       err);
+	struct statement *stmt =
+		store_prepare(store,
+			      "SELECT CAST(coalesce(sum(leases), 0) AS BIGINT),"
+			      " CAST(coalesce(sum(micros), 0) AS BIGINT) FROM tally "
+			      "WHERE scope = ?1 AND name = ?2 AND org = ?3",
+			      err);
 	int rc;
 
 	if (!stmt)
@@ -153,9 +157,9 @@ int store_holders(struct store *store, const char *owner, const char *org, const
 			      ")"
 			      " AND (?3 = '' OR account = ?3) UNION ALL"
 			      " SELECT id, slug, state, cleanup, 0 FROM lease INDEXED BY lease_open"
-			      " WHERE cleanup IN (1, 2, 3) AND cleanup <> 4 AND is_billed AND state > 1"
-			      " AND owner = ?1 AND org = ?2 AND (?3 = '' OR account = ?3))"
-			      " ORDER BY ends = 0 AND cleanup <> 1, ends LIMIT ?4",
+			      " WHERE cleanup IN (1, 2, 3) AND cleanup <> 4 AND is_billed <> 0 AND state > 1"
+			      " AND owner = ?1 AND org = ?2 AND (?3 = '' OR account = ?3)) AS holder"
+			      " ORDER BY CASE WHEN ends = 0 AND cleanup <> 1 THEN 1 ELSE 0 END, ends LIMIT ?4",
 			      err);
 	int rc;
 
@@ -185,11 +189,12 @@ int store_first_end(struct store *store, const char *org, const char *account, i
 {
 	struct statement *stmt =
 		store_prepare(store,
-			      "SELECT ifnull(min(ends), 0) FROM (SELECT " ENDS " AS ends FROM lease"
+			      "SELECT coalesce(min(ends), 0) FROM (SELECT " ENDS
+			      " AS ends FROM lease"
 			      " INDEXED BY lease_current LEFT JOIN beat ON beat.lease = lease.n"
 			      " WHERE cleanup <> 4 AND state IN (0, 1) AND NOT (" QUEUED ")"
 			      " AND (?1 = '' OR org = ?1) AND (?2 = '' OR account = ?2)"
-			      " ORDER BY lease.n DESC LIMIT ?3)",
+			      " ORDER BY lease.n DESC LIMIT ?3) AS open",
 			      err);
 
 	if (!stmt)

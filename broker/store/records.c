@@ -85,7 +85,10 @@ int store_idempotency_put(struct store *store, const char *owner, const char *or
 			  const struct store_idempotency *value, int64_t now_ms, struct err *err)
 {
 	struct statement *stmt =
-		store_prepare(store, "INSERT INTO idempotency VALUES(?1, ?2, ?3, ?4, ?5, ?6)", err);
+		store_prepare(store,
+			      "INSERT INTO idempotency(owner, org, key, hash, lease, created_ms) "
+			      "VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+			      err);
 
 	if (!stmt)
 		return -1;
@@ -120,10 +123,12 @@ int store_create_canceled(struct store *store, const char *lease_id, const char 
 int store_create_cancel(struct store *store, const char *lease_id, const char *token,
 			const char *owner, const char *org, int64_t now_ms, struct err *err)
 {
-	struct statement *stmt = store_prepare(store,
-					       "INSERT OR IGNORE INTO canceled "
-					       "VALUES(?1, ?2, ?3, ?4, ?5)",
-					       err);
+	struct statement *stmt =
+		store_prepare(store,
+			      "INSERT INTO canceled(lease_id, token, owner, org, at_ms) "
+			      "VALUES(?1, ?2, ?3, ?4, ?5) "
+			      "ON CONFLICT(lease_id, token) DO NOTHING",
+			      err);
 
 	if (!stmt)
 		return -1;
@@ -160,7 +165,7 @@ int token_role_parse(const char *text)
 static int raise_epoch(struct store *store, struct err *err)
 {
 	struct statement *stmt = store_prepare(store,
-					       "UPDATE meta SET value = value + 1 "
+					       "UPDATE meta SET number = number + 1 "
 					       "WHERE key = 'token_epoch'",
 					       err);
 
@@ -170,7 +175,9 @@ static int raise_epoch(struct store *store, struct err *err)
 int store_token_add(struct store *store, const struct token *token, struct err *err)
 {
 	struct statement *stmt =
-		store_prepare(store, "INSERT INTO token VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+		store_prepare(store,
+			      "INSERT INTO token(id, hash, owner, org, role, created_ms, expires_ms, "
+			      "revoked_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 			      err);
 
 	if (!stmt)
@@ -243,7 +250,7 @@ int store_token_each(struct store *store, store_token_fn fn, void *arg, struct e
 int store_token_epoch(struct store *store, int64_t *ret, struct err *err)
 {
 	struct statement *stmt =
-		store_prepare(store, "SELECT value FROM meta WHERE key = 'token_epoch'", err);
+		store_prepare(store, "SELECT number FROM meta WHERE key = 'token_epoch'", err);
 
 	if (!stmt || store_row(store, stmt, "reading the token epoch", err))
 		return -1;
@@ -258,10 +265,16 @@ int store_prices_replace(struct store *store, const char *account, const struct 
 			 size_t count, int64_t now_ms, struct err *err)
 {
 	struct statement *drop = store_prepare(store, "DELETE FROM price WHERE account = ?1", err);
-	struct statement *add = store_prepare(store,
-					      "INSERT OR REPLACE INTO price "
-					      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-					      err);
+	struct statement *add =
+		store_prepare(store,
+			      "INSERT INTO price(account, type, location, hour_micros, "
+			      "currency, available, at_ms, month_micros, unit_ms, "
+			      "minimum_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
+			      "?9, ?10) ON CONFLICT(account, type, location) "
+			      "DO UPDATE SET hour_micros = ?4, currency = ?5, "
+			      "available = ?6, at_ms = ?7, month_micros = ?8, "
+			      "unit_ms = ?9, minimum_ms = ?10",
+			      err);
 
 	if (!drop || !add)
 		return -1;
@@ -293,7 +306,7 @@ int store_price_get(struct store *store, const char *account, const char *type,
 			      "SELECT type, location, hour_micros, currency, available,"
 			      " month_micros, unit_ms, minimum_ms FROM price"
 			      " WHERE account = ?1 AND type = ?2 "
-			      "AND (?3 = '' OR location = ?3) ORDER BY hour_micros LIMIT 1",
+			      "AND (?3 = '' OR location = ?3) ORDER BY hour_micros, location LIMIT 1",
 			      err);
 	int rc;
 
@@ -356,8 +369,8 @@ int store_pause_get(struct store *store, const char *account, int64_t *ret_ms, s
 int store_pause_put(struct store *store, const char *account, int64_t until_ms, struct err *err)
 {
 	struct statement *stmt = store_prepare(store,
-					       "INSERT OR REPLACE INTO pause(account, until_ms) "
-					       "VALUES(?1, ?2)",
+					       "INSERT INTO pause(account, until_ms) VALUES(?1, ?2) "
+					       "ON CONFLICT(account) DO UPDATE SET until_ms = ?2",
 					       err);
 
 	if (!stmt)
@@ -398,10 +411,15 @@ int store_generation_get(struct store *store, const char *account, struct genera
 
 int store_generation_put(struct store *store, const struct generation *g, struct err *err)
 {
-	struct statement *stmt = store_prepare(store,
-					       "INSERT OR REPLACE INTO generation VALUES("
-					       "?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-					       err);
+	struct statement *stmt =
+		store_prepare(store,
+			      "INSERT INTO generation(account, current, pending, holder, "
+			      "before, is_fenced, why) "
+			      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) "
+			      "ON CONFLICT(account) DO UPDATE SET current = ?2, "
+			      "pending = ?3, holder = ?4, before = ?5, "
+			      "is_fenced = ?6, why = ?7",
+			      err);
 
 	if (!stmt)
 		return -1;

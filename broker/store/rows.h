@@ -57,13 +57,17 @@ void column_text(const struct statement *stmt, int index, char *to, size_t size)
  */
 #define SHARED                                                                      \
 	"EXISTS(SELECT 1 FROM share WHERE share.lease = lease.n AND share.org = ?4" \
-	" AND share.name IN ('', lower(?3)) AND share.manage >= ?9)"
+	" AND share.name IN ('', lower_ascii(?3)) AND share.manage >= ?9)"
 #define OWNED "(?2 <> 0 OR (org = ?4 AND (?3 = '' OR owner = ?3))) "
 #define VISIBLE "(?2 <> 0 OR (org = ?4 AND (?3 = '' OR owner = ?3 OR " SHARED "))) "
+/* Of a parameter that is a text or NULL, whose type PostgreSQL must know. */
+#define IS_NULL(param) "CAST(" param " AS TEXT) IS NULL"
+/* The lower of two values, neither of which is NULL. */
+#define LOWER_OF(a, b) "CASE WHEN " a " < " b " THEN " a " ELSE " b " END"
 /* lease_begun_ms() in SQL. */
 #define BEGUN "CASE WHEN admitted_ms > 0 THEN admitted_ms ELSE created_ms END"
 /* lease_ttl_end_ms() in SQL. */
-#define TTL_END BEGUN " + ttl_ms + min(credit_ms, 3600000)"
+#define TTL_END BEGUN " + ttl_ms + " LOWER_OF("credit_ms", "3600000")
 void bind_lease_scope(struct statement *stmt, const struct store_scope *scope);
 
 /* ---- identity.c ---- */
@@ -76,3 +80,7 @@ int meta_get(struct store *store, const char *key, void *ret, size_t size, int *
 /* The same as a text, "" if there is none. 0, -1. */
 int meta_text(struct store *store, const char *key, char *ret, size_t size, struct err *err);
 int meta_put(struct store *store, const char *key, const void *value, size_t len, struct err *err);
+/* Writes or replaces it. */
+#define META_PUT                                      \
+	"INSERT INTO meta(key, value) VALUES(?1, ?2)" \
+	" ON CONFLICT(key) DO UPDATE SET value = ?2"

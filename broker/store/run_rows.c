@@ -115,7 +115,7 @@ static int run_one(struct store *store, struct statement *stmt, struct run_row *
 #define WRITABLE "(?2 <> 0 OR (run.org = ?4 AND run.owner = ?3)) "
 #define READABLE                                                                \
 	"(?2 <> 0 OR (run.org = ?4 AND (?3 = '' OR run.owner = ?3)) OR EXISTS(" \
-	"SELECT 1 FROM run_lease AS u WHERE u.run = run.n AND lease_is_of(u.lease, ?3, ?4))) "
+	"SELECT 1 FROM run_lease AS u WHERE u.run = run.n AND lease_is_of(u.lease, ?3, ?4) <> 0)) "
 
 static void bind_scope(struct statement *stmt, const struct store_scope *scope)
 {
@@ -156,7 +156,7 @@ static const char *list_sql(const struct store_run_list *list)
 		return LIST("INDEXED BY run_owner ", "owner = ?3 AND org = ?4");
 	if (!list->scope.all)
 		return LIST("INDEXED BY run_org ", "org = ?4");
-	return LIST("", "1");
+	return LIST("", "1 = 1");
 }
 
 int store_run_each(struct store *store, const struct store_run_list *list, store_run_fn fn,
@@ -228,8 +228,10 @@ int store_run_command(struct store *store, int64_t n, store_text_fn fn, void *ar
 
 int store_run_lease_add(struct store *store, int64_t n, const char *lease_id, struct err *err)
 {
-	struct statement *stmt =
-		store_prepare(store, "INSERT OR IGNORE INTO run_lease VALUES(?1, ?2)", err);
+	struct statement *stmt = store_prepare(store,
+					       "INSERT INTO run_lease(run, lease) VALUES(?1, ?2)"
+					       " ON CONFLICT(run, lease) DO NOTHING",
+					       err);
 
 	if (!stmt)
 		return -1;
@@ -241,14 +243,17 @@ int store_run_lease_add(struct store *store, int64_t n, const char *lease_id, st
 int store_run_lease_each(struct store *store, int64_t n, store_text_fn fn, void *arg,
 			 struct err *err)
 {
-	return texts_of(store, "SELECT lease FROM run_lease WHERE run = ?1", n, fn, arg, err);
+	return texts_of(store, "SELECT lease FROM run_lease WHERE run = ?1 ORDER BY lease", n, fn,
+			arg, err);
 }
 
 int store_run_event_add(struct store *store, int64_t n, int64_t seq, int64_t at_ms,
 			const char *fields, struct err *err)
 {
 	struct statement *stmt = store_prepare(store,
-					       "INSERT INTO run_event VALUES(?1, ?2, ?3, ?4)", err);
+					       "INSERT INTO run_event(run, seq, at_ms, fields) "
+					       "VALUES(?1, ?2, ?3, ?4)",
+					       err);
 
 	if (!stmt)
 		return -1;
@@ -289,10 +294,11 @@ int store_run_event_each(struct store *store, int64_t n, int64_t after, int limi
 int store_run_sample_add(struct store *store, int64_t n, int64_t at_ms, const char *data,
 			 struct err *err)
 {
-	struct statement *add = store_prepare(store,
-					      "INSERT OR IGNORE INTO run_sample "
-					      "VALUES(?1, ?2, ?3)",
-					      err);
+	struct statement *add =
+		store_prepare(store,
+			      "INSERT INTO run_sample(run, at_ms, data) "
+			      "VALUES(?1, ?2, ?3) ON CONFLICT(run, at_ms) DO NOTHING",
+			      err);
 	struct statement *cut = store_prepare(store,
 					      "DELETE FROM run_sample WHERE run = ?1 AND at_ms <="
 					      " (SELECT at_ms FROM run_sample WHERE run = ?1"
@@ -333,8 +339,10 @@ static int put_text(struct store *store, const char *sql, int64_t n, const char 
 
 int store_run_results_put(struct store *store, int64_t n, const char *results, struct err *err)
 {
-	return put_text(store, "INSERT OR REPLACE INTO run_results VALUES(?1, ?2)", n, results,
-			err);
+	return put_text(store,
+			"INSERT INTO run_results(run, data) VALUES(?1, ?2)"
+			" ON CONFLICT(run) DO UPDATE SET data = ?2",
+			n, results, err);
 }
 
 int store_run_results(struct store *store, int64_t n, store_text_fn fn, void *arg,
@@ -345,8 +353,10 @@ int store_run_results(struct store *store, int64_t n, store_text_fn fn, void *ar
 
 int store_run_receipt_put(struct store *store, int64_t n, const char *receipt, struct err *err)
 {
-	return put_text(store, "INSERT OR REPLACE INTO run_receipt VALUES(?1, ?2)", n, receipt,
-			err);
+	return put_text(store,
+			"INSERT INTO run_receipt(run, data) VALUES(?1, ?2)"
+			" ON CONFLICT(run) DO UPDATE SET data = ?2",
+			n, receipt, err);
 }
 
 int store_run_receipt(struct store *store, int64_t n, store_text_fn fn, void *arg,
@@ -358,10 +368,11 @@ int store_run_receipt(struct store *store, int64_t n, store_text_fn fn, void *ar
 int store_run_log_put(struct store *store, int64_t n, int64_t part, const void *data, size_t len,
 		      size_t *ret_stored, struct err *err)
 {
-	struct statement *stmt = store_prepare(store,
-					       "INSERT OR REPLACE INTO run_log "
-					       "VALUES(?1, ?2, ?3)",
-					       err);
+	struct statement *stmt =
+		store_prepare(store,
+			      "INSERT INTO run_log(run, part, data) VALUES(?1, ?2, ?3) "
+			      "ON CONFLICT(run, part) DO UPDATE SET data = ?3",
+			      err);
 	unsigned char *packed;
 	size_t size;
 	int rc;
@@ -435,10 +446,11 @@ int store_run_log_get(struct store *store, int64_t n, int64_t part, store_text_f
 
 int store_run_log_size(struct store *store, int64_t n, int64_t *ret, struct err *err)
 {
-	struct statement *stmt = store_prepare(store,
-					       "SELECT ifnull(sum(length(data)), 0) FROM run_log "
-					       "WHERE run = ?1",
-					       err);
+	struct statement *stmt =
+		store_prepare(store,
+			      "SELECT CAST(coalesce(sum(length(data)), 0) AS BIGINT) FROM run_log "
+			      "WHERE run = ?1",
+			      err);
 
 	if (!stmt)
 		return -1;
@@ -495,7 +507,8 @@ int store_run_oldest(struct store *store, int64_t before_ms, struct run_row *ret
 
 int store_run_bytes(struct store *store, int64_t *ret, struct err *err)
 {
-	struct statement *stmt = store_prepare(store, "SELECT ifnull(sum(bytes), 0) FROM run", err);
+	struct statement *stmt =
+		store_prepare(store, "SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT) FROM run", err);
 
 	if (!stmt || store_row(store, stmt, "summing the sizes of runs", err))
 		return -1;

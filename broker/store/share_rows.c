@@ -41,7 +41,9 @@ int store_share_each(struct store *store, int64_t lease_n, store_share_fn fn, vo
 static int share_insert(struct store *store, const struct lease *l,
 			const struct store_share *share, struct err *err)
 {
-	struct statement *stmt = store_prepare(store, "INSERT INTO share VALUES(?1, ?2, ?3, ?4)",
+	struct statement *stmt = store_prepare(store,
+					       "INSERT INTO share(lease, org, name, manage) "
+					       "VALUES(?1, ?2, ?3, ?4)",
 					       err);
 
 	if (!stmt)
@@ -59,8 +61,9 @@ int store_share_replace(struct store *store, const struct lease *l,
 {
 	struct statement *drop = store_prepare(store, "DELETE FROM share WHERE lease = ?1", err);
 	struct statement *head = store_prepare(store,
-					       "INSERT OR REPLACE INTO sharing "
-					       "VALUES(?1, ?2, ?3)",
+					       "INSERT INTO sharing(lease, updated_ms, updated_by) "
+					       "VALUES(?1, ?2, ?3) ON CONFLICT(lease) "
+					       "DO UPDATE SET updated_ms = ?2, updated_by = ?3",
 					       err);
 
 	if (!drop || !head)
@@ -84,10 +87,11 @@ int store_share_replace(struct store *store, const struct lease *l,
 int store_telemetry_add(struct store *store, int64_t lease_n, int64_t at_ms, const char *data,
 			struct err *err)
 {
-	struct statement *add = store_prepare(store,
-					      "INSERT OR IGNORE INTO telemetry "
-					      "VALUES(?1, ?2, ?3)",
-					      err);
+	struct statement *add =
+		store_prepare(store,
+			      "INSERT INTO telemetry(lease, at_ms, data) "
+			      "VALUES(?1, ?2, ?3) ON CONFLICT(lease, at_ms) DO NOTHING",
+			      err);
 	struct statement *cut = store_prepare(store,
 					      "DELETE FROM telemetry WHERE lease = ?1 AND at_ms <="
 					      " (SELECT at_ms FROM telemetry WHERE lease = ?1"

@@ -25,6 +25,22 @@ int store_reserve_keep(struct store *store, struct err *err)
 	return store->backend->reserve_keep(store, err);
 }
 
+int store_is_shared(const struct store *store)
+{
+	return store->backend->is_shared(store);
+}
+
+int store_touch_many(struct store *store, const int64_t n[], const int64_t touched_ms[],
+		     size_t count, struct err *err)
+{
+	return count ? store->backend->touch_many(store, n, touched_ms, count, err) : 0;
+}
+
+int store_create_lock(struct store *store, struct err *err)
+{
+	return store->backend->create_lock(store, err);
+}
+
 void store_runs_use(struct store *runs, struct store *leases)
 {
 	runs->leases = leases;

@@ -63,6 +63,12 @@ int store_err_is_full(const struct err *err);
 int store_view_holds(const struct store *store);
 void store_close(struct store *store); /* NULL is allowed */
 /*
+ * May several daemons use it at once, as on PostgreSQL (a name that is a URL)? Then one that
+ * changes an account has to own it (store/shard.h).
+ */
+int store_is_shared(const struct store *store);
+int store_name_is_shared(const char *name);
+/*
  * Reader: reads between the two see one consistent snapshot and take one lock instead of one
  * per statement. Does not nest. Keep it short: the log cannot be truncated meanwhile.
  */
@@ -220,6 +226,9 @@ int store_due_each(struct store *store, int64_t now_ms, store_due_fn fn, void *a
 
 /* Records a heartbeat, in a narrow table of its own. Durable with the commit. */
 int store_touch(struct store *store, int64_t n, int64_t touched_ms, struct err *err);
+/* The same for many, in one statement where that is faster; of a lease twice, the latest counts. */
+int store_touch_many(struct store *store, const int64_t n[], const int64_t touched_ms[],
+		     size_t count, struct err *err);
 
 /* ---- sharing and telemetry ------------------------------------------------------- */
 
@@ -254,6 +263,11 @@ struct store_counts {
 	int64_t all, owner, org, account;
 	int64_t micros_all, micros_owner, micros_org; /* their hourly prices, summed */
 };
+/*
+ * For the rest of the transaction no other daemon creates a lease: before the totals are read by
+ * which a create is decided. Nothing where there is one daemon only.
+ */
+int store_create_lock(struct store *store, struct err *err);
 int store_counts(struct store *store, const char *owner, const char *org, const char *account,
 		 struct store_counts *ret, struct err *err);
 

@@ -41,9 +41,12 @@ int store_sweep_put(struct store *store, const struct sweep *sweep, struct err *
 {
 	struct statement *stmt =
 		store_prepare(store,
-			      "INSERT OR REPLACE INTO sweep(account, begun_ms, "
+			      "INSERT INTO sweep(account, begun_ms, "
 			      "done_ms, objects, unproven, error, looked_ms, looked_by, "
-			      "deleted_ms, soon_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+			      "deleted_ms, soon_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) "
+			      "ON CONFLICT(account) DO UPDATE SET begun_ms = ?2, done_ms = ?3, "
+			      "objects = ?4, unproven = ?5, error = ?6, looked_ms = ?7, "
+			      "looked_by = ?8, deleted_ms = ?9, soon_ms = ?10",
 			      err);
 
 	if (!stmt)
@@ -100,10 +103,15 @@ int store_orphan_each(struct store *store, const char *account, store_orphan_fn 
 
 int store_orphan_put(struct store *store, const struct orphan *s, struct err *err)
 {
-	struct statement *stmt = store_prepare(store,
-					       "INSERT OR REPLACE INTO stray VALUES(?1, ?2, ?3, ?4, "
-					       "?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-					       err);
+	struct statement *stmt =
+		store_prepare(store,
+			      "INSERT INTO stray(account, kind, id, name, lease, attempt, "
+			      "why, made_ms, first_ms, last_ms, looks) "
+			      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
+			      "ON CONFLICT(account, kind, id) DO UPDATE SET "
+			      "name = ?4, lease = ?5, attempt = ?6, why = ?7, "
+			      "made_ms = ?8, first_ms = ?9, last_ms = ?10, looks = ?11",
+			      err);
 
 	if (!stmt)
 		return -1;

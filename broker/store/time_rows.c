@@ -6,9 +6,9 @@ int store_clock_get(struct store *store, int64_t *ret_ms, int *ret_is_trusted, s
 {
 	struct statement *stmt =
 		store_prepare(store,
-			      "SELECT coalesce((SELECT value FROM meta WHERE key = 'clock'),"
+			      "SELECT coalesce((SELECT number FROM meta WHERE key = 'clock'),"
 			      " (SELECT at_ms FROM event ORDER BY n DESC LIMIT 1), 0),"
-			      " EXISTS(SELECT 1 FROM meta WHERE key = 'clock')",
+			      " (SELECT count(*) FROM meta WHERE key = 'clock')",
 			      err);
 
 	if (!stmt || store_row(store, stmt, "reading the newest time", err))
@@ -21,8 +21,10 @@ int store_clock_get(struct store *store, int64_t *ret_ms, int *ret_is_trusted, s
 
 int store_clock_put(struct store *store, int64_t now_ms, struct err *err)
 {
-	struct statement *stmt =
-		store_prepare(store, "INSERT OR REPLACE INTO meta VALUES('clock', ?1)", err);
+	struct statement *stmt = store_prepare(store,
+					       "INSERT INTO meta(key, number) VALUES('clock', ?1)"
+					       " ON CONFLICT(key) DO UPDATE SET number = ?1",
+					       err);
 
 	if (!stmt)
 		return -1;
@@ -40,18 +42,21 @@ static int time_mend(struct store *store, const char *sql, int64_t now_ms, struc
 	return store_run(store, stmt, "mending times of a clock that was ahead", err);
 }
 
+/* clang-format off */
+#define PAST(column) column " = " LOWER_OF(column, "?1")
+#define SWEEP_MEND \
+	"UPDATE sweep SET " PAST("begun_ms") ", " PAST("done_ms") ", " PAST("looked_ms") \
+	", " PAST("deleted_ms") \
+	" WHERE begun_ms > ?1 OR done_ms > ?1 OR looked_ms > ?1 OR deleted_ms > ?1"
+/* clang-format on */
+
 int store_times_mend(struct store *store, int64_t now_ms, struct err *err)
 {
 	/* The running daemon reads the tokens again when their number in meta changes. */
-	if (time_mend(store,
-		      "UPDATE sweep SET begun_ms = min(begun_ms, ?1),"
-		      " done_ms = min(done_ms, ?1), looked_ms = min(looked_ms, ?1),"
-		      " deleted_ms = min(deleted_ms, ?1)"
-		      " WHERE max(begun_ms, done_ms, looked_ms, deleted_ms) > ?1",
-		      now_ms, err))
+	if (time_mend(store, SWEEP_MEND, now_ms, err))
 		return -1;
 	return time_mend(store,
-			 "UPDATE meta SET value = value + 1 WHERE key = 'token_epoch'"
+			 "UPDATE meta SET number = number + 1 WHERE key = 'token_epoch'"
 			 " AND EXISTS(SELECT 1 FROM token WHERE created_ms > ?1)",
 			 now_ms, err) ||
 			       time_mend(store,

@@ -24,10 +24,12 @@ _lessord() {
 	*)
 		if [[ ${words[1]} == backup && ${#words[@]} -gt 2 ]]; then
 			offers="--config --store --help"
+		elif [[ ${words[1]} == check && ${#words[@]} -gt 2 ]]; then
+			offers="--config --help"
 		elif [[ ${words[1]} != token || ${#words[@]} -eq 2 ]]; then
 			offers="--config --check-config --dump-config --dump-provider --owed"
 			offers+=" --port-file --version --help"
-			((${#words[@]} > 2)) || offers+=" backup token"
+			((${#words[@]} > 2)) || offers+=" backup check token"
 		elif ((${#words[@]} == 3)); then
 			offers="add list revoke --help"
 		elif [[ ${words[2]} == add ]]; then

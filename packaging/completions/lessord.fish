@@ -8,7 +8,7 @@ function __lessord_token
     and contains -- "$words[3]" $argv
 end
 
-set -l run 'test (count (commandline -opc)) = 1; or not contains -- (commandline -opc)[2] backup token'
+set -l run 'test (count (commandline -opc)) = 1; or not contains -- (commandline -opc)[2] backup check token'
 complete -c lessord -f
 complete -c lessord -l help -d 'Print a summary'
 complete -c lessord -n $run -l config -r -F -d 'The configuration'
@@ -27,6 +27,11 @@ set -l backup 'test (count (commandline -opc)) -gt 1; and test (commandline -opc
 complete -c lessord -n $backup -F
 complete -c lessord -n $backup -l config -r -F -d 'The configuration'
 complete -c lessord -n $backup -l store -r -F -d 'The database'
+
+complete -c lessord -n 'test (count (commandline -opc)) = 1' -a check -d 'Examine the database'
+
+set -l check 'test (count (commandline -opc)) -gt 1; and test (commandline -opc)[2] = check'
+complete -c lessord -n $check -l config -r -F -d 'The configuration'
 
 set -l verb 'test (count (commandline -opc)) = 2; and test (commandline -opc)[2] = token'
 complete -c lessord -n $verb -a add -d 'Create a token'

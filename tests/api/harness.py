@@ -3,7 +3,8 @@
 
 The environment names the programs: LESSORD, LESSOR_PROVIDERS (the plugin directory) and
 HETZNER_SIM. The harness uses only lessord's command line, its configuration file and the
-HTTP contract.
+HTTP contract. With LESSOR_TEST_STORE=postgresql each broker's store is a new database of a
+throw-away server (postgres.py), one for all brokers of a program; otherwise a SQLite file.
 """
 
 import base64
@@ -21,6 +22,8 @@ import tempfile
 import time
 import unittest
 
+import postgres
+
 
 def new_key():
     """A public key that belongs to nobody: any 32 bytes are valid."""
@@ -34,7 +37,7 @@ CLOUD_TOKEN = "simulated-token-that-is-long-enough-to-be-one-0123456789ab"
 CONFIG = """\
 [server]
 listen = 127.0.0.1:0
-store = {home}/store
+{file}
 providers = {providers}
 create_wait = {create_wait}
 release_wait = {release_wait}
@@ -42,6 +45,7 @@ settle = 1s
 log_level = {log_level}
 {server}
 
+{store}
 [limits]
 {limits}
 
@@ -57,11 +61,61 @@ poll = 50ms
 """
 
 
+# Programs that do not run with PostgreSQL as the store, and why. tests/api/CMakeLists.txt lists
+# those that do; test_postgres.py tests that each is in one of the two.
+SQLITE_ONLY = {
+    "backup": "it copies the two files",
+    "check": "it has servers of its own",
+    "clock": "clocks do not depend on the store; PostgreSQL's clock is tests/faults/storm's",
+    "copies": "it copies, moves and replaces the file",
+    "disk": "it fills the disk that the file is on",
+    "files": "secrets and configuration do not depend on the store",
+    "hostile": "it ends in the parser, before the store",
+    "lock": "it takes the lock of the file",
+    "misbehave": "providers do not depend on the store",
+    "place": "it tests what a plugin is asked for",
+    "postgres": "it tests the servers themselves",
+    "pressure": "it tests connections",
+    "retired": "it tests what a plugin says",
+    "runs_file": "run history has no file of its own",
+    "service": "the service manager does not depend on the store",
+    "store_gone": "it takes the file away",
+    "texts": "it takes long, and its texts do not depend on the store",
+    "tls": "it ends before the store",
+    "token_file": "tokens of providers are in no store",
+}
+
+
+def is_postgresql():
+    return os.environ.get("LESSOR_TEST_STORE") == "postgresql"
+
+
+def sqlite_only(reason):
+    """A test that does not run with PostgreSQL as the store."""
+    return unittest.skipIf(is_postgresql(), "SQLite only: " + reason)
+
+
+CLUSTER = []
+
+
+def cluster():
+    """The PostgreSQL server of this program. It ends with it."""
+    if not CLUSTER:
+        if postgres.missing():
+            skip(postgres.missing())
+        CLUSTER.append(postgres.Cluster())
+    return CLUSTER[0]
+
+
+def skip(why):
+    print("1..0 # SKIP " + why)
+    sys.exit(77)
+
+
 def need(name):
     value = os.environ.get(name, "")
     if not value or not os.path.exists(shlex.split(value)[-1]):
-        print("1..0 # SKIP %s is missing: %r" % (name, value))
-        sys.exit(77)
+        skip("%s is missing: %r" % (name, value))
     return value
 
 
@@ -145,13 +199,20 @@ class Broker:
             file.write(CONFIG.format(home=self.home, providers=need("LESSOR_PROVIDERS"),
                                      create_wait=create_wait, release_wait=release_wait,
                                      server=server, limits=limits, log_level=log_level, port=port,
-                                     accounts=accounts))
+                                     accounts=accounts, **self.store()))
         self.sim_port = port
         self.alice = self.token("alice@example.com", "acme", "user")
         self.bob = self.token("bob@example.com", "acme", "user")
         self.reader = self.token("rita@example.com", "acme", "reader")
         self.admin = self.token("root@example.com", "ops", "admin")
         self.start()
+
+    def store(self):
+        """What the configuration says about the store."""
+        if is_postgresql():
+            return {"file": "", "store": "[store]\nurl = %s\nstate_dir = %s\n" % (
+                cluster().database(), self.home)}
+        return {"file": "store = %s/store" % self.home, "store": ""}
 
     def edit(self, old, new):
         with open(self.home + "/conf", encoding="ascii") as file:

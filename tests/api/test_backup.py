@@ -67,6 +67,20 @@ class Backups(BrokerCase):
                            "serverType": "ccx63", "command": ["true"]})
         self.assertEqual(answer.status // 100, 2, answer)
 
+    def test_postgresql_has_tools_of_its_own(self):
+        conf = self.folder + "/conf"
+        with open(conf, "w", encoding="ascii") as file:
+            file.write("[store]\nurl = postgresql://me@192.0.2.1/leases\n"
+                       "[account a]\nprovider = hetzner\nlocations = fsn1\n")
+        os.chmod(conf, 0o644)
+        done = subprocess.run([need("LESSORD"), "backup", self.file, "--config", conf],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              check=False, timeout=60)
+        self.assertEqual(done.returncode, 2, done.stdout)
+        self.assertIn("postgresql://me@192.0.2.1/leases is a PostgreSQL database", done.stdout)
+        self.assertIn("pg_basebackup", done.stdout)
+        self.assertEqual(self.content(), {"conf": self.content()["conf"]})
+
     def test_u13_the_pair_of_a_running_daemon(self):
         lease = self.create()
         self.run_of(lease)

@@ -10,7 +10,7 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import Broker, BrokerCase, need, until  # noqa: E402
+from harness import Broker, BrokerCase, need, sqlite_only, until  # noqa: E402
 
 NOTHING = "0 leases with resources left at a provider\n"
 
@@ -134,6 +134,7 @@ class Elsewhere(unittest.TestCase):
         with open(path, "w", encoding="ascii", opener=lambda p, f: os.open(p, f, 0o600)) as file:
             file.write(text)
 
+    @sqlite_only("a database that does not exist")
     def test_none(self):
         """D3: there is no database, so nothing is known, which is not the same as nothing owed."""
         for place in ("/none", "/no/such/folder"):
@@ -150,6 +151,7 @@ class Elsewhere(unittest.TestCase):
         self.assertEqual(self.owed(), (0, NOTHING, ""))
         os.rename(self.broker.home + "/away", self.broker.home + "/token")
 
+    @sqlite_only("a damaged file")
     def test_refused(self):
         self.write(self.broker.home + "/damaged", "no database")
         self.edit("/store\n", "/damaged\n")

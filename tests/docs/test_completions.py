@@ -103,6 +103,7 @@ class Asked:
         for command in commands():
             self.assertEqual(self.options(f"lessor {command} --"), allowed("lessor", command), command)
         self.assertEqual(self.options("lessord --"), allowed("lessord"))
+        self.assertEqual(self.options("lessord check --"), allowed("lessord", "check"))
         for verb in ("add", "list", "revoke"):
             there = allowed("lessord", "token", verb)
             if verb != "add":
@@ -112,6 +113,7 @@ class Asked:
 
     def test_verbs(self):
         self.assertIn("token", self.ask("lessord tok"))
+        self.assertEqual(self.ask("lessord ch"), ["check"])
         self.assertEqual(self.ask("lessord token r"), ["revoke"])
         offers = set(self.ask("lessord token ")) - {"--help"}
         self.assertEqual(offers, {"add", "list", "revoke"})

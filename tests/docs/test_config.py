@@ -23,7 +23,8 @@ SAMPLES = {
         "listen": "127.0.0.1:0, [::1]:8481, unix:{home}/socket", "socket_group": "lessor",
         "store": "{home}/store", "tls_certificate": "{home}/tls.pem",
         "tls_key": "{home}/tls.key", "allowed_hosts": "a.example, b.example",
-        "usd_rates": "EUR:1.08, GBP:1.27"},
+        "usd_rates": "EUR:1.08, GBP:1.27", "advertise": "lessor-1.example.com:8480"},
+    "store": {"state_dir": "{home}/state"},
     "limits": {"max_hourly": "12.50", "max_hourly_per_owner": "0.000001",
                "max_hourly_per_org": "3", "default_class": "c"},
     "class NAME": {"types": "ccx13, cx23"},
@@ -36,7 +37,12 @@ SAMPLES = {
     "static": {"inventory": "{home}/inventory", "state": "{home}/state"},
 }
 # Alternatives to other keys, so each is tested in a file of its own.
-APART = {("account NAME", "token_file"): "{home}/credentials/token"}
+APART = {("account NAME", "token_file"): "{home}/credentials/token",
+         ("store", "url"): "postgresql://lessor@db.example.com/lessor",
+         ("store", "service"): "lessor"}
+# Keys that only a PostgreSQL database has.
+POSTGRES = {("store", "password_file"): "{home}/credentials/token",
+            ("store", "credential"): "token", ("store", "require_sync"): "yes"}
 
 
 def as_ms(text):
@@ -58,7 +64,7 @@ class Config(unittest.TestCase):
         # What the program prints for an empty file, plus the provider's section.
         write(cls.home + "/least", ACCOUNT)
         dumped = sections(run("lessord", "--dump-config", "--config", cls.home + "/least"))
-        cls.known = {name: dumped[name] for name in ("server", "sweep", "runs", "limits")}
+        cls.known = {name: dumped[name] for name in ("server", "store", "sweep", "runs", "limits")}
         cls.known["class NAME"] = dumped["class tiny"]
         cls.known["account NAME"] = dumped["account hetzner"]
         cls.classes = {name[6:]: part["types"] for name, part in dumped.items()
@@ -148,7 +154,7 @@ class Config(unittest.TestCase):
     def test_everything_is_taken(self):
         values = {}
         for section, key, item in self.each("static"):
-            if (section, key) in APART or (section, key) == ("server", "providers"):
+            if (section, key) in {**APART, **POSTGRES, ("server", "providers"): ""}:
                 continue
             if item.range():
                 values[section, key] = item.range()[1]
@@ -162,6 +168,10 @@ class Config(unittest.TestCase):
         self.assertEqual(dumped["limits"]["max_hourly"], "12.5")
         for (section, key), value in APART.items():
             self.check({(section, key): value})
+        for place, value in POSTGRES.items():
+            self.check({("store", "service"): "lessor", place: value})
+            said = self.check({place: value.format(home=self.home)}, code=2)
+            self.assertIn(f"[store] {place[1]} is for PostgreSQL only", said)
         self.check({("static", key): item.range()[1] if item.range() else SAMPLES["static"][key]
                     for key, item in self.keys["static"].items()})
 
@@ -191,9 +201,10 @@ class Config(unittest.TestCase):
             if not self.choices(item):
                 continue
             option = self.providers.get(section, {}).get(key)
+            where = {("store", "service"): "lessor"} if (section, key) in POSTGRES else {}
             for choice in self.choices(item):
-                self.check({(section, key): choice})
-            said = self.check({(section, key): "nonsense"}, code=3 if option else 2)
+                self.check({**where, (section, key): choice})
+            said = self.check({**where, (section, key): "nonsense"}, code=3 if option else 2)
             named = option["choices"].split("|") if option else \
                 re.findall(r"\b[a-z]+\b", re.sub(r"is (neither|not one of)|\bnor\b", "",
                                                  said.split("'nonsense'")[1]))
@@ -240,6 +251,9 @@ class Config(unittest.TestCase):
 
         until(b" ready")
         for section, key, item in self.each("hetzner"):
+            # Another store cannot be named beside the file, or need not be there.
+            if section == "store" and key != "state_dir":
+                continue
             # These name files, and a missing file cannot be added by a reload.
             if key in ("tls_certificate", "tls_key", "provider", "inventory", "state"):
                 continue
@@ -266,6 +280,15 @@ class Config(unittest.TestCase):
                     ("account NAME", "credential"): "token"}, code=2)
         self.check({("server", "listen"): "0.0.0.0:1"}, code=2)
         self.check({("server", "store"): "/a/../b"}, code=2)
+        url = ("store", "url")
+        self.assertIn("mutually exclusive", self.check(
+            {url: "postgresql://db/x", ("server", "store"): "{home}/store"}, code=2))
+        self.check({url: "postgresql://db/x", ("store", "service"): "lessor"}, code=2)
+        for text in ("postgresql://me:word@db/x", "postgresql://db/x?password=word",
+                     "postgresql://db/x?sslmode=require&pass%77ord=word"):
+            said = self.check({url: text}, code=2)
+            self.assertIn("password_file", said)
+            self.assertNotIn("word@", said + "=word")
         write(self.home + "/long", "[server]\n" + "#" * 197 + "\n" + ACCOUNT)
         run("lessord", "--dump-config", "--config", self.home + "/long")
         write(self.home + "/long", "[server]\n" + "#" * 198 + "\n" + ACCOUNT)
@@ -332,8 +355,8 @@ class Config(unittest.TestCase):
             name = {"class NAME": "class tiny", "account NAME": "account hetzner"}
             self.assertEqual(shown[name.get(section, section)], set(keys), section)
         # These have no default.
-        said = re.sub(r"^(tls_\w+|token_file|credential|ca_file|socket_group|allowed_hosts|allowed_types|usd_rates|"
-                      r"settle) =.*\n",
+        said = re.sub(r"^(tls_\w+|token_file|credential|ca_file|socket_group|allowed_hosts|allowed_types|usd_rates|advertise|url|"
+                      r"service|password_file|settle) =.*\n",
                       "", said, flags=re.M)
         path = write(self.home + "/installed", said)
         write(self.home + "/least", ACCOUNT)

@@ -68,7 +68,7 @@ class Lessord(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.token = write(HOME + "/provider-token", "word\n", 0o600)
+        cls.token = write(HOME + "/provider-token", "sesame\n", 0o600)
         cls.socket = HOME + "/socket"
         cls.conf = write(HOME + "/lessord.conf", f"""\
 [server]
@@ -90,6 +90,9 @@ endpoint = http://127.0.0.1:1/v1
             self.assertEqual(set(self.token_options), allowed("lessord", "token", name))
         self.assertEqual(set(self.run_options) | set(self.token_options),
                          in_help(run("lessord", "--help")))
+        for name in ("check", "backup"):
+            self.assertEqual(set(LESSORD.options("DESCRIPTION", name.capitalize())),
+                             allowed("lessord", name), name)
         # The synopsis lists the same options.
         synopsis = "\n".join(LESSORD.part("SYNOPSIS"))
         self.assertEqual(set(re.findall(r"Fl Fl ([a-z-]+)", synopsis)),
@@ -137,7 +140,7 @@ endpoint = http://127.0.0.1:1/v1
 
         self.assertIn("is valid", told("run", "--check-config"))
         self.assertIn("[limits]", told("run", "--dump-config"))
-        self.assertNotIn("word", told("run", "--dump-config"))
+        self.assertNotIn("sesame", told("run", "--dump-config"))
         self.assertIn("name=hetzner", told("run", "--dump-provider", "hetzner"))
         self.assertIn("name=hetzner", told("run", "--dump-provider", PROVIDERS + "/hetzner.so"))
         self.assertIn("0 leases", told("run", "--owed"))

@@ -14,6 +14,8 @@
 
 /* Downgrades from the newest schema; only this test does that. */
 static const char down[] =
+	"UPDATE meta SET value = CAST(number AS TEXT) WHERE key IN ('token_epoch', 'clock');"
+	"ALTER TABLE meta DROP COLUMN number;"
 	"DROP TABLE cost; ALTER TABLE price DROP COLUMN month_micros;"
 	"ALTER TABLE price DROP COLUMN unit_ms; ALTER TABLE price DROP COLUMN minimum_ms;"
 	"DROP TRIGGER lease_inserted; DROP TRIGGER lease_updated; DROP TRIGGER lease_deleted;"

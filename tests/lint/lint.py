@@ -85,10 +85,11 @@ def spdx(tree):
 # Which places may use a library: header, then the places.
 LIBRARIES = (
     (r"sqlite3\.h", ("broker/store/sqlite/",)),
+    (r"libpq-fe\.h", ("broker/store/postgres/",)),
     (r"zlib\.h", ("broker/store/",)),
-    (r"curl/", ("broker/provider/http", "broker/provider/url", "broker/cli/")),
+    (r"curl/", ("broker/provider/http", "broker/provider/url", "broker/api/peer", "broker/cli/")),
     (r"event2/", ("broker/http/", "broker/api/", "broker/daemon/", "sdk/sim/")),
-    (r"dlfcn\.h", ("sdk/loader/",)),
+    (r"dlfcn\.h", ("sdk/loader/", "broker/store/module")),
     # The command line reads its own settings file.
     (r"ini\.h", ("broker/config/", "broker/cli/")),
     (r"jansson\.h", ("broker/api/", "broker/cli/", "broker/provider/evidence", "plugins/",

@@ -182,7 +182,8 @@ struct store *store_new(const char *path, const struct schema *schema, struct er
 int store_open_unlocked(struct store *store, struct err *err);
 int store_open_reading(const char *path, const struct schema *schema, struct store **ret,
 		       struct err *err);
-/* run_functions.c: registers the SQL function lease_is_of on a connection to the runs' file. */
+/* functions.c: registers the SQL function lower_ascii, and lease_is_of for the runs' file. */
+int store_functions(struct store *store, struct err *err);
 int runs_functions(struct store *runs, struct err *err);
 /* run_move.c: moves runs of a leases' file from before schema 8 to the runs' file. */
 int runs_move(struct store *leases, struct store *runs, const struct env *env, struct err *err);
@@ -195,6 +196,8 @@ int sqlite_open_runs(struct store *leases, const struct env *env, struct store *
 		     int *ret_is_lost, struct err *err);
 int sqlite_open_runs_reader(const char *name, struct store **ret, struct err *err);
 int sqlite_is_missing(const char *name);
+int sqlite_survey(const char *path, const struct store_needs *needs, store_finding_fn fn, void *arg,
+		  struct err *err);
 
 /* ---- and of backend_sqlite ---- */
 

@@ -65,6 +65,8 @@ static int open_named(struct store *store, const char *name, int flags, int busy
 	sqlite3_db_config(store->file->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_db_config(store->file->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
 	sqlite3_db_config(store->file->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+	if (store_functions(store, err))
+		return -1;
 	return store_exec(store,
 			  "PRAGMA cell_size_check = ON; PRAGMA foreign_keys = ON; "
 			  "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -" CACHE_KIB,

@@ -311,8 +311,10 @@ static const char *const migrations[] = {
 	/* What began in a month before, and ended in this one or may exist: to_ms 0. */
 	"CREATE INDEX cost_to ON cost(to_ms, from_ms);"
 	"CREATE INDEX cost_incomplete ON cost(account) WHERE currency = '' OR unit_ms = 0;",
-	/* 13: numbers of rows; see the next merge */
-	"",
+	/* 13: what counts in meta has a column for numbers, as other databases want */
+	"ALTER TABLE meta ADD COLUMN number INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE meta SET number = CAST(CAST(value AS TEXT) AS INTEGER), value = NULL"
+	" WHERE key IN ('token_epoch', 'clock');",
 	/*
 	 * 14: until when a permitted or intended request may still take effect, and the time that
 	 * nobody could watch over a lease.
@@ -320,6 +322,15 @@ static const char *const migrations[] = {
 	"ALTER TABLE resource ADD COLUMN until_ms INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE lease ADD COLUMN credit_ms INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE lease ADD COLUMN idle_credit_ms INTEGER NOT NULL DEFAULT 0;",
+	/*
+	 * 15: the request that a lease's last change was made by, and the daemons that share the
+	 * database; of a file there is only one.
+	 */
+	"ALTER TABLE lease ADD COLUMN last_request TEXT NOT NULL DEFAULT '';"
+	"CREATE TABLE daemon("
+	" id TEXT PRIMARY KEY, address TEXT NOT NULL, version TEXT NOT NULL,"
+	" schema INTEGER NOT NULL, started_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL)"
+	" WITHOUT ROWID;",
 };
 
 /* clang-format on */

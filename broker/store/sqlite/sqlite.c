@@ -2,6 +2,30 @@
 /* The table of functions of the store on SQLite, and the values of its statements. */
 #include "store/sqlite/internal.h"
 
+/* One daemon holds the file's lock. */
+static int is_shared(const struct store *store)
+{
+	(void)store;
+	return 0;
+}
+
+static int create_lock(struct store *store, struct err *err)
+{
+	(void)store;
+	(void)err;
+	return 0;
+}
+
+static int touch_many(struct store *store, const int64_t n[], const int64_t ms[], size_t count,
+		      struct err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (store_touch(store, n[i], ms[i], err))
+			return -1;
+	}
+	return 0;
+}
+
 static void end(struct statement *stmt)
 {
 	sqlite3_reset(sqlite_of(stmt));
@@ -48,6 +72,7 @@ const struct backend backend_sqlite = {
 	.close = sqlite_close,
 	.check = sqlite_check,
 	.reserve_keep = sqlite_reserve_keep,
+	.is_shared = is_shared,
 	.state = sqlite_state,
 	.data_version = sqlite_data_version,
 	.begin = sqlite_begin,
@@ -60,6 +85,8 @@ const struct backend backend_sqlite = {
 	.savepoint_undo = sqlite_savepoint_undo,
 	.snapshot_begin = sqlite_snapshot_begin,
 	.snapshot_end = sqlite_snapshot_end,
+	.touch_many = touch_many,
+	.create_lock = create_lock,
 	.prepare = sqlite_prepare,
 	.run = sqlite_run,
 	.run_one = sqlite_run_one,

@@ -245,33 +245,33 @@ static void engine_take(struct engine_request *request)
 }
 
 /* Another one each time: the queue is read again. */
-uint64_t engine_queue_version(const struct engine *engine)
+uint64_t fleet_queue_version(const struct fleet *fleet)
 {
 	static uint64_t version;
 
-	(void)engine;
+	(void)fleet;
 	return ++version;
 }
 
-enum store_state engine_store_state(const struct engine *engine)
+enum store_state fleet_store_state(const struct fleet *fleet)
 {
-	(void)engine;
+	(void)fleet;
 	return store_state(core_store(stage.world.d.core));
 }
 
-void engine_hurry(struct engine *engine, unsigned count)
+void fleet_hurry(struct fleet *fleet, unsigned count)
 {
 	struct err err = { 0 };
 
-	(void)engine;
+	(void)fleet;
 	assert_int_equal(core_begin(stage.world.d.core, &err), 0);
 	core_hurry(stage.world.d.core, count);
 	assert_int_equal(core_flush(stage.world.d.core, &err), 0);
 }
 
-void engine_submit(struct engine *engine, struct engine_request *request)
+void fleet_submit(struct fleet *fleet, struct engine_request *request)
 {
-	(void)engine;
+	(void)fleet;
 	if (stage.hold)
 		stage.held = request;
 	else
@@ -364,7 +364,8 @@ int stage_setup(void **state)
 	/* Nothing waits unless a test wants it to. */
 	stage.config.create_wait_ms = stage.config.release_wait_ms = 0;
 	parts = (struct api_parts){ stage.base, &stage.world.d.env, NULL, stage.accounts,
-				    1,		stage.reader,	    NULL, stage.runs_reader };
+				    1,		stage.reader,	    NULL, stage.runs_reader,
+				    NULL };
 	if (api_new(&parts, &stage.config, &stage.api, &err))
 		fail_msg("%s", err.text);
 	return 0;

@@ -8,12 +8,23 @@
 
 static const struct caller alice = { .owner = "alice", .org = "acme", .role = TOKEN_USER };
 
+#define EPOCH 3
+
+static const struct buf *find(struct cache *cache, uint64_t version, const struct caller *caller,
+			      const char *id)
+{
+	int64_t epoch;
+
+	return cache_find(cache, version, caller, id, &epoch);
+}
+
 static int holds(struct cache *cache, uint64_t version, const struct caller *caller, const char *id,
 		 const char *text)
 {
-	const struct buf *found = cache_find(cache, version, caller, id);
+	int64_t epoch;
+	const struct buf *found = cache_find(cache, version, caller, id, &epoch);
 
-	return found && !strcmp(buf_str(found), text);
+	return found && !strcmp(buf_str(found), text) && epoch == EPOCH;
 }
 
 static void put(struct cache *cache, uint64_t version, const struct caller *caller, const char *id,
@@ -24,7 +35,7 @@ static void put(struct cache *cache, uint64_t version, const struct caller *call
 	buf_init(&b, 100000);
 	for (size_t i = 0; i < len; i++)
 		buf_addc(&b, fill);
-	cache_put(cache, version, caller, id, &b);
+	cache_put(cache, version, caller, id, EPOCH, &b);
 }
 
 static void it_is_found_by_the_same_only(void **state)
@@ -33,29 +44,29 @@ static void it_is_found_by_the_same_only(void **state)
 	struct caller other;
 
 	(void)state;
-	assert_null(cache_find(cache, 1, &alice, LEASE));
+	assert_null(find(cache, 1, &alice, LEASE));
 	put(cache, 7, &alice, LEASE, 3, 'a');
 	assert_true(holds(cache, 7, &alice, LEASE, "aaa"));
-	assert_null(cache_find(cache, 8, &alice, LEASE));
-	assert_null(cache_find(cache, 6, &alice, LEASE));
-	assert_null(cache_find(cache, 0, &alice, LEASE));
-	assert_null(cache_find(cache, 7, &alice, "cbx_0123456789ac"));
-	assert_null(cache_find(cache, 7, &alice, ""));
+	assert_null(find(cache, 8, &alice, LEASE));
+	assert_null(find(cache, 6, &alice, LEASE));
+	assert_null(find(cache, 0, &alice, LEASE));
+	assert_null(find(cache, 7, &alice, "cbx_0123456789ac"));
+	assert_null(find(cache, 7, &alice, ""));
 	other = alice;
 	other.role = TOKEN_ADMIN;
-	assert_null(cache_find(cache, 7, &other, LEASE));
+	assert_null(find(cache, 7, &other, LEASE));
 	other = alice;
 	other.owner[4] = 'E';
-	assert_null(cache_find(cache, 7, &other, LEASE));
+	assert_null(find(cache, 7, &other, LEASE));
 	other = alice;
 	other.org[0] = 'b';
-	assert_null(cache_find(cache, 7, &other, LEASE));
+	assert_null(find(cache, 7, &other, LEASE));
 	/* Bytes after the end of a text do not count. */
 	other = alice;
 	other.owner[100] = 'x';
 	assert_true(holds(cache, 7, &other, LEASE, "aaa"));
 	put(cache, 8, &alice, LEASE, 2, 'b');
-	assert_null(cache_find(cache, 7, &alice, LEASE));
+	assert_null(find(cache, 7, &alice, LEASE));
 	assert_true(holds(cache, 8, &alice, LEASE, "bb"));
 	cache_free(cache);
 }
@@ -68,20 +79,20 @@ static void it_has_its_bounds(void **state)
 
 	(void)state;
 	put(cache, 0, &alice, LEASE, 3, 'a');
-	assert_null(cache_find(cache, 0, &alice, LEASE));
+	assert_null(find(cache, 0, &alice, LEASE));
 	put(cache, 1, &alice, LEASE, CACHE_ENTRY_MAX, 'a');
-	assert_non_null(cache_find(cache, 1, &alice, LEASE));
+	assert_non_null(find(cache, 1, &alice, LEASE));
 	put(cache, 2, &alice, LEASE, CACHE_ENTRY_MAX + 1, 'a');
-	assert_null(cache_find(cache, 2, &alice, LEASE));
+	assert_null(find(cache, 2, &alice, LEASE));
 	put(cache, 2, &alice, "an id that is longer than ids are", 1, 'a');
-	assert_null(cache_find(cache, 2, &alice, "an id that is longer than ids are"));
+	assert_null(find(cache, 2, &alice, "an id that is longer than ids are"));
 	for (int i = 0; i < 10 * CACHE_SLOTS; i++) {
 		snprintf(id, sizeof(id), "cbx_%012x", i);
 		put(cache, 3, &alice, id, 8, 'c');
 	}
 	for (int i = 0; i < 10 * CACHE_SLOTS; i++) {
 		snprintf(id, sizeof(id), "cbx_%012x", i);
-		found += cache_find(cache, 3, &alice, id) != NULL;
+		found += find(cache, 3, &alice, id) != NULL;
 	}
 	/* Most slots are used, each by one entry. */
 	assert_in_range(found, CACHE_SLOTS / 2, CACHE_SLOTS);

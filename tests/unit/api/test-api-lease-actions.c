@@ -16,7 +16,7 @@ static void cancel_in_between(struct world *w)
 	canceled = (struct engine_request){ .kind = REQUEST_CANCEL_CREATE, .ref = LEASE,
 		.attempt_token = TOKEN_A, .caller = { "alice", "acme", TOKEN_USER },
 		.done = canceled_done };
-	engine_submit(NULL, &canceled);
+	fleet_submit(NULL, &canceled);
 }
 
 /* ---- create ------------------------------------------------------------------------------- */
@@ -560,7 +560,7 @@ static void the_queue_is_bounded(void **state)
 	assert_int_equal(GET("/v1/leases/" LEASE, stage.alice), 200);
 	/* At the end, requests that have returned are still answered. */
 	stage.hold = 0;
-	engine_submit(NULL, stage.held);
+	fleet_submit(NULL, stage.held);
 	api_free(stage.api);
 	stage.api = NULL;
 	assert_int_equal(stage.status, 200);

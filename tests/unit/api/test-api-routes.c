@@ -228,6 +228,9 @@ static void openapi_and_the_table_agree(void **state)
 		json_array_foreach(parameters, n, parameter) {
 			const char *name = json_string_value(json_object_get(parameter, "name"));
 
+			/* A shared one: all of them are fields of the head. */
+			if (json_object_get(parameter, "$ref"))
+				continue;
 			if (strcmp(json_string_value(json_object_get(parameter, "in")), "query"))
 				continue;
 			queries++;

@@ -75,6 +75,26 @@ static void listeners(void **state)
 	assert_int_equal(value_listen(path, &l, &err), -1);
 }
 
+static void peers(void **state)
+{
+	static const char *const good[] = { "a:1", "lessor-1.example.com:8480", "[::1]:65535",
+					    "192.0.2.1:8480" };
+	static const char *const bad[] = { "a",	      ":1",    "a:",	     "a:0",
+					   "a:65536", "a/b:1", "::1:8480",   "[]:1",
+					   "[x]:1",   "-a:1",  "http://a:1", "a b:1" };
+	struct err err = { 0 };
+	char out[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_int_equal(value_peer(good[i], sizeof(out), out, &err), 0);
+		assert_string_equal(out, good[i]);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(value_peer(bad[i], sizeof(out), out, &err), -1);
+	assert_int_equal(value_peer("abcdefgh:1", 10, out, &err), -1);
+}
+
 static void lists(void **state)
 {
 	const char *cursor = " a ,b,\tc";
@@ -116,7 +136,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers), cmocka_unit_test(money), cmocka_unit_test(listeners),
-		cmocka_unit_test(lists),   cmocka_unit_test(names),
+		cmocka_unit_test(peers),   cmocka_unit_test(lists), cmocka_unit_test(names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

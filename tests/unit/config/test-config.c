@@ -144,7 +144,7 @@ static void the_place_is_named(void **state)
 
 	(void)state;
 	bad("x = 1\n", 1, "before the first section");
-	bad("[sever]\n" ACCOUNT, 1, "allowed: [server], [sweep], [runs], [limits]");
+	bad("[sever]\n" ACCOUNT, 1, "allowed: [server], [store], [sweep], [runs]");
 	bad("\n[account]\n", 2, "unknown section [account]");
 	bad("[server]\nlisten_on = 1\n", 2,
 	    "unknown key 'listen_on' in [server]; allowed: listen, ");
@@ -184,6 +184,124 @@ static void the_place_is_named(void **state)
 	memcpy(text, "[server]\nstore = /", 18);
 	strcpy(text + 300, "\n");
 	bad(text, 2, "at most 197 bytes");
+}
+
+static const char *store_text(const char *keys)
+{
+	static char text[800];
+
+	snprintf(text, sizeof(text), "[store]\n%s" ACCOUNT, keys);
+	return text;
+}
+
+static void the_store_is_a_file_or_postgresql(void **state)
+{
+	struct config *c = good(ACCOUNT);
+
+	(void)state;
+	assert_false(config_is_postgres(c));
+	assert_string_equal(c->store_name, "/var/lib/lessor/lessor.db");
+	assert_string_equal(c->store_files, c->store_name);
+	config_free(c);
+	c = good("[server]\nstore = /a/b\n" ACCOUNT);
+	assert_false(config_is_postgres(c));
+	assert_string_equal(c->store_name, "/a/b");
+	config_free(c);
+	c = good(store_text("url = postgresql://me@a:5432,b:5433/x?sslmode=verify-full\n"
+			    "state_dir = /var/s\nrequire_sync = yes\n"));
+	assert_true(config_is_postgres(c));
+	assert_string_equal(c->store, "");
+	assert_string_equal(c->store_name, "postgresql://me@a:5432,b:5433/x?sslmode=verify-full");
+	assert_string_equal(c->store_files, "/var/s/lessord");
+	assert_int_equal(c->postgres.require_sync, 1);
+	assert_string_equal(c->store_target, c->store_name);
+	config_free(c);
+	c = good(store_text("service = lessor-2\n"));
+	assert_string_equal(c->store_name, "postgresql:///?service=lessor-2");
+	assert_string_equal(c->store_files, "/var/lib/lessor/lessord");
+	config_free(c);
+	bad("[server]\nstore = /a\n[store]\nurl = postgres://x/y\n" ACCOUNT, 0,
+	    "[server] store and [store] url are mutually exclusive");
+	bad("[store]\nservice = a\n[server]\nstore = /a\n" ACCOUNT, 0,
+	    "[server] store and [store] service are mutually exclusive");
+	bad(store_text("url = postgresql:///x\nservice = a\n"), 0, "mutually exclusive");
+	bad(store_text("require_sync = yes\n"), 0, "require_sync is for PostgreSQL only");
+	bad(store_text("password_file = /a\n"), 0, "password_file is for PostgreSQL only");
+	bad(store_text("url = mysql://x/y\n"), 2, "not a URL such as postgresql://");
+	bad("[store]\n[store]\n", 2, "duplicate section [store]");
+}
+
+static void the_password_is_in_a_file_of_its_own(void **state)
+{
+	static const char *const refused[] = {
+		"postgresql://me:geheim@host/x",       "postgres://me:geheim@a,b/x",
+		"postgresql://host/x?password=geheim", "postgresql:///?user=a&password=geheim",
+		"postgresql:///x?sslpassword=geheim",  "postgresql:///x?p%61ssword=geheim",
+	};
+	static const char *const taken[] = {
+		"postgresql://host:5432/x",
+		"postgresql://me@host:5432/x?passfile=/a",
+		"postgresql:///x?application_name=password",
+	};
+	char keys[400];
+	struct config *c;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		snprintf(keys, sizeof(keys), "url = %s\n", refused[i]);
+		put(file, store_text(keys), 0644);
+		err = (struct err){ 0 };
+		assert_int_equal(config_load(file, CONFIG_WHOLE, &c, &err), -1);
+		assert_non_null(strstr(err.text, "password_file = /path"));
+		assert_null(strstr(err.text, "geheim"));
+	}
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+		snprintf(keys, sizeof(keys), "url = %s\n", taken[i]);
+		config_free(good(store_text(keys)));
+	}
+	put(token, "ge&he/im%\n", 0600);
+	snprintf(keys, sizeof(keys), "service = a\npassword_file = %s\n", token);
+	c = good(store_text(keys));
+	assert_string_equal(c->store_target, "postgresql:///?service=a&password=ge%26he%2Fim%25");
+	assert_string_equal(c->store_name, "postgresql:///?service=a");
+	config_free(c);
+	snprintf(keys, sizeof(keys), "url = postgresql://h/d\npassword_file = %s\n", token);
+	c = good(store_text(keys));
+	assert_string_equal(c->store_target, "postgresql://h/d?password=ge%26he%2Fim%25");
+	config_free(c);
+	/* Tools need the password and no token; what needs neither reads none. */
+	put(file, store_text(keys), 0644);
+	unlink(token);
+	assert_int_equal(config_load(file, CONFIG_WITHOUT_TOKENS, &c, NULL), 0);
+	config_free(c);
+	assert_int_equal(config_load(file, CONFIG_FOR_STORE, &c, &err), -1);
+	assert_non_null(strstr(err.text, "cannot open the password file"));
+	put(file, ACCOUNT "token_file = /nonexistent/token\n", 0644);
+	assert_int_equal(config_load(file, CONFIG_FOR_STORE, &c, NULL), 0);
+	config_free(c);
+}
+
+static void the_password_is_a_credential(void **state)
+{
+	struct config *c;
+
+	(void)state;
+	unsetenv("CREDENTIALS_DIRECTORY");
+	bad(store_text("service = a\ncredential = token\n"), 0, "LoadCredential=token");
+	bad(store_text("service = a\ncredential = b\npassword_file = /c\n"), 0, "exclusive");
+	/* Outside of the service libpq looks for a password itself. */
+	put(file, store_text("service = a\ncredential = token\n"), 0644);
+	assert_int_equal(config_load(file, CONFIG_FOR_STORE, &c, NULL), 0);
+	assert_string_equal(c->store_target, "postgresql:///?service=a");
+	config_free(c);
+	setenv("CREDENTIALS_DIRECTORY", dir, 1);
+	put(token, "geheim\n", 0440);
+	c = good(store_text("service = a\ncredential = token\n"));
+	assert_string_equal(c->store_target, "postgresql:///?service=a&password=geheim");
+	config_free(c);
+	unlink(token);
+	unsetenv("CREDENTIALS_DIRECTORY");
 }
 
 static void u12_a_rate_is_stated_or_there_is_none(void **state)
@@ -341,6 +459,8 @@ static void text_10_each_difference_is_named(void **state)
 		{ "[limits]\nmax_hourly = 1.5\n" ACCOUNT, ACCOUNT, "[limits] max_hourly = 0", "" },
 		{ "[server]\nlog = json\n" ACCOUNT, "[server]\nlog_level = debug\n" ACCOUNT,
 		  "[server] log = human, log_level = debug", "" },
+		{ ACCOUNT, "[server]\nadvertise = a:1\n[store]\nurl = postgresql:///x\n" ACCOUNT,
+		  "", "[server] store, advertise; [store] url" },
 		{ ACCOUNT, ACCOUNT "keys = account\n", "", "[account hetzner] keys" },
 		{ ACCOUNT "keys = account\n", ACCOUNT "keys = lease\nx = y\n", "",
 		  "[account hetzner] keys, x" },
@@ -469,6 +589,21 @@ static void a_dump_says_the_same(void **state)
 	config_free(a);
 	free(text[0]);
 	free(text[1]);
+	a = good("[server]\nadvertise = [::1]:1\n[store]\nurl = postgresql://a/b\n" ACCOUNT);
+	for (int i = 0; i < 2; i++) {
+		FILE *out = open_memstream(&text[i], &len);
+
+		config_dump(a, out);
+		fclose(out);
+		config_free(a);
+		a = good(text[i]);
+	}
+	assert_string_equal(text[0], text[1]);
+	assert_non_null(strstr(text[0], "\n#store =\nadvertise = [::1]:1\n"));
+	assert_non_null(strstr(text[0], "\n[store]\nurl = postgresql://a/b\n#service =\n"));
+	config_free(a);
+	free(text[0]);
+	free(text[1]);
 }
 
 /* The example shows the defaults of all keys, commented out. */
@@ -497,7 +632,9 @@ static void the_example_is_right(void **state)
 		}
 		if (strncmp(start, "credential", 10) == 0 ||
 		    strncmp(start, "token_file", 10) == 0 || strncmp(start, "tls_", 4) == 0 ||
-		    strncmp(start, "settle", 6) == 0 || strncmp(start, "ca_file", 7) == 0)
+		    strncmp(start, "settle", 6) == 0 || strncmp(start, "ca_file", 7) == 0 ||
+		    strncmp(start, "url", 3) == 0 || strncmp(start, "service", 7) == 0 ||
+		    strncmp(start, "password_file", 13) == 0)
 			continue; /* these need files, or have no default */
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", start);
 	}
@@ -545,6 +682,9 @@ int main(void)
 		cmocka_unit_test(all_of_it),
 		cmocka_unit_test(the_place_is_named),
 		cmocka_unit_test(the_bind_is_never_widened),
+		cmocka_unit_test(the_store_is_a_file_or_postgresql),
+		cmocka_unit_test(the_password_is_in_a_file_of_its_own),
+		cmocka_unit_test(the_password_is_a_credential),
 		cmocka_unit_test(u12_a_rate_is_stated_or_there_is_none),
 		cmocka_unit_test(tokens_are_private),
 		cmocka_unit_test(f1_a_byte_order_mark_is_skipped),

@@ -667,6 +667,23 @@ static char *schema_of(const char *name)
 }
 
 /* It would differ if a released migration had been edited. */
+static void numbers_of_meta_survive(void **state)
+{
+	int64_t epoch, at_ms;
+	int is_trusted;
+
+	(void)state;
+	assert_int_equal(store_token_epoch(store, &epoch, NULL), 0);
+	assert_int_equal(epoch, 1);
+	load("clock", "INSERT INTO meta VALUES('clock', 1795970980001);"
+		      "UPDATE meta SET value = X'3332' WHERE key = 'token_epoch'");
+	assert_int_equal(store_clock_get(store, &at_ms, &is_trusted, NULL), 0);
+	assert_int_equal(at_ms, 1795970980001);
+	assert_true(is_trusted);
+	assert_int_equal(store_token_epoch(store, &epoch, NULL), 0);
+	assert_int_equal(epoch, 32);
+}
+
 static void an_upgraded_database_has_the_schema_of_a_new_one(void **state)
 {
 	char fresh[96], *want, *have;
@@ -701,6 +718,7 @@ int main(void)
 		TEST(looks_of_before_prove_nothing),
 		TEST(an_upgraded_database_is_in_use),
 		TEST(an_upgraded_database_has_a_queue),
+		TEST(numbers_of_meta_survive),
 		TEST(an_upgraded_database_has_the_schema_of_a_new_one),
 	};
 

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a daemon passes a client's request on to the one that owns the account, and how that knows
+ * that it may believe it. Beside the fields of the client that matter the request has
+ *
+ *	Lessor-Forwarded: FROM; TO; SEQUENCE; REQUEST; EPOCH; SHA-256 of the body
+ *	Lessor-Caller: ROLE; ORG; OWNER
+ *	Lessor-Signature: HMAC-SHA-256 of all of it, with a key that only the database has
+ *
+ * FROM and TO are ids of daemons, which are new at each start, so that a copy of the request is of
+ * no use elsewhere or later; SEQUENCE counts the requests of FROM, and TO takes each number once.
+ * REQUEST names what the client asked for, and stays the same when it is sent again; EPOCH is that
+ * of the lease when it was accepted. The client's token is not passed on. Pure.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "http/parser.h"
+#include "lease/lease.h"
+#include "store/store.h"
+#include "util/buf.h"
+#include "util/hash.h"
+
+#define FORWARDED_ID_SIZE 33
+#define FORWARDED_KEY_SIZE 32
+#define FORWARDED_FIELD "lessor-forwarded"
+
+struct forwarded {
+	char from[FORWARDED_ID_SIZE], to[FORWARDED_ID_SIZE];
+	int64_t sequence; /* from 1 on */
+	char request_id[LEASE_REQUEST_ROOM];
+	int64_t epoch; /* 0: any */
+	struct caller caller;
+	unsigned char body[HASH_SHA256_LEN];
+};
+
+/* The fields of a request that a handler reads: each is passed on and signed. */
+#define FORWARDED_CLIENT_FIELDS 4
+extern const char *const forwarded_client_fields[FORWARDED_CLIENT_FIELDS];
+
+/*
+ * The three lines, each as "Name: value" with a NUL, into `lines`. `head` is the client's; NULL:
+ * there is none, and no field of it, only `target` of a POST.
+ */
+struct forwarded_lines {
+	char forwarded[320], caller[256], signature[112];
+};
+void forwarded_write(const struct forwarded *f, const unsigned char key[FORWARDED_KEY_SIZE],
+		     const struct http_head *head, const char *target,
+		     struct forwarded_lines *lines);
+/* Has the request such a line? */
+int forwarded_is(const struct http_head *head);
+/* Reads and verifies the three lines. -1: the request is not one that a daemon sent like this. */
+int forwarded_read(const struct http_head *head, const unsigned char key[FORWARDED_KEY_SIZE],
+		   struct forwarded *ret);
+
+/* Which numbers of one daemon have been taken: the newest ones, one bit each. */
+#define FORWARDED_WINDOW 4096
+struct forwarded_window {
+	char from[FORWARDED_ID_SIZE];
+	int64_t newest, used_ms;
+	uint64_t taken[FORWARDED_WINDOW / 64];
+};
+/* -1: the number was taken before, or is older than all that are remembered. */
+int forwarded_take(struct forwarded_window *window, int64_t sequence);

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/relay.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "api/peer.h"
+#include "api/relay_target.h"
+#include "api/reply.h"
+#include "api/request.h"
+#include "util/alloc.h"
+#include "util/log.h"
+#include "util/text.h"
+
+/* How often waiting requests look for an owner. */
+#define TICK_MS 50
+/* The pause before a request is sent again to the same owner. */
+#define PAUSE_MS 200
+/* An attempt that failed counts at most this much of the time that a request may wait. */
+#define ATTEMPT_MS 1500
+/* To one daemon: of requests that wait there for a machine or a cleanup, and of all others. */
+#define CONNECTIONS_SLOW 192L
+#define CONNECTIONS_QUICK 32L
+#define WINDOWS 64
+
+struct relayed {
+	struct relay *relay;
+	struct api_request request;
+	struct relay_target target;
+	struct peer_call *call;		/* NULL: it waits */
+	char daemon[FORWARDED_ID_SIZE]; /* `call`: with whom */
+	int64_t since_ms;		/* since when it waits, or the call is under way */
+	int64_t left_ms;		/* of the time that it may wait */
+	int64_t again_ms;		/* not before; 0: at once */
+	TAILQ_ENTRY(relayed) entry;
+};
+
+struct relay {
+	const struct env *env;
+	struct event *timer;
+	struct relay_config config;
+	struct peer_client *slow, *quick;
+	struct relay_homes *homes;
+	void (*serve)(struct api_request *request);
+	int64_t sequence; /* of the last request that was sent */
+	size_t count;
+	TAILQ_HEAD(, relayed) requests; /* in the order of arrival */
+	struct relay_counters counters;
+	struct forwarded_window windows[WINDOWS];
+};
+
+static int64_t relay_now(const struct relay *relay)
+{
+	return env_mono_ms(relay->env);
+}
+
+/* ---- requests of other daemons --------------------------------------------------------------- */
+
+/* The window of this daemon; a new one takes the place of the one that was silent longest. */
+static struct forwarded_window *window_find(struct relay *relay, const char *from)
+{
+	struct forwarded_window *oldest = &relay->windows[0];
+
+	for (size_t i = 0; i < WINDOWS; i++) {
+		struct forwarded_window *window = &relay->windows[i];
+
+		if (!strcmp(window->from, from))
+			return window;
+		if (window->used_ms < oldest->used_ms)
+			oldest = window;
+	}
+	memset(oldest, 0, sizeof(*oldest));
+	TEXT_SET(oldest->from, from);
+	return oldest;
+}
+
+/* The whole request: its body is the signed one, and it has not been here before. */
+static int whole_check(struct relay *relay, const struct http_exchange *ex,
+		       const struct forwarded *f)
+{
+	struct forwarded_window *window = window_find(relay, f->from);
+	unsigned char digest[HASH_SHA256_LEN];
+	size_t len;
+	const char *body = http_exchange_body(ex, &len);
+
+	hash_sha256(body, len, digest);
+	if (!hash_equal(digest, f->body, sizeof(digest)))
+		return 0;
+	window->used_ms = relay_now(relay);
+	return forwarded_take(window, f->sequence) == 0;
+}
+
+int relay_accepts(struct relay *relay, const struct http_exchange *ex, int is_whole,
+		  struct caller *caller)
+{
+	struct forwarded f;
+
+	if (forwarded_read(http_exchange_head(ex), relay->config.key, &f) ||
+	    strcmp(f.to, relay->config.self) || (is_whole && !whole_check(relay, ex, &f))) {
+		relay->counters.refused++;
+		return 0;
+	}
+	relay->counters.received += is_whole != 0;
+	*caller = f.caller;
+	return 1;
+}
+
+/* What the daemon that accepted the request knew, unless its client says it itself. */
+static int request_was_forwarded(const struct relay *relay, struct api_request *request)
+{
+	struct forwarded f;
+
+	if (!forwarded_is(request->head) || forwarded_read(request->head, relay->config.key, &f))
+		return 0;
+	if (!request->is_conditional)
+		request->epoch = f.epoch;
+	if (!request->request_id[0])
+		TEXT_SET(request->request_id, f.request_id);
+	return 1;
+}
+
+/* ---- requests to other daemons ---------------------------------------------------------------- */
+
+static void reply_moving(struct api_request *request)
+{
+	http_reply_header(request->ex, "Retry-After", "1");
+	reply_error(request, 503, "account_moving",
+		    "Another broker is taking over the account; try again.");
+}
+
+static void relayed_free(struct relayed *r)
+{
+	struct relay *relay = r->relay;
+
+	TAILQ_REMOVE(&relay->requests, r, entry);
+	relay->count--;
+	if (!relay->count)
+		event_del(relay->timer);
+	free(r);
+}
+
+/* It waits from now on; `used_ms` of its time are gone. */
+static void relayed_wait(struct relayed *r, int64_t used_ms)
+{
+	r->call = NULL;
+	r->since_ms = relay_now(r->relay);
+	r->left_ms -= used_ms;
+	r->relay->counters.repeated++;
+}
+
+/* Did the daemon that was asked refuse to handle it, so that another one should? */
+static int is_elsewhere(const struct peer_answer *answer)
+{
+	return !answer->status || answer->status == 401 ||
+	       (answer->status == 503 && strstr(buf_str(&answer->body), "\"account_moving\""));
+}
+
+static void on_answer(const struct peer_answer *answer, void *arg)
+{
+	struct relayed *r = arg;
+	struct api_request *request = &r->request;
+	int64_t used_ms = relay_now(r->relay) - r->since_ms;
+
+	if (is_elsewhere(answer)) {
+		relayed_wait(r, used_ms < ATTEMPT_MS ? used_ms : ATTEMPT_MS);
+		r->again_ms = r->since_ms + PAUSE_MS;
+		return;
+	}
+	if (answer->fields[PEER_ETAG][0])
+		http_reply_header(request->ex, "ETag", answer->fields[PEER_ETAG]);
+	if (answer->fields[PEER_RETRY_AFTER][0])
+		http_reply_header(request->ex, "Retry-After", answer->fields[PEER_RETRY_AFTER]);
+	r->relay->counters.forwarded++;
+	reply_text(request, answer->status,
+		   answer->fields[PEER_CONTENT_TYPE][0] ? answer->fields[PEER_CONTENT_TYPE] : NULL,
+		   buf_str(&answer->body), answer->body.len);
+	relayed_free(r);
+}
+
+static void relayed_send(struct relayed *r, const struct relay_route *route)
+{
+	struct relay *relay = r->relay;
+	const struct http_head *head = r->request.head;
+	struct forwarded f = {
+		.sequence = ++relay->sequence,
+		.epoch = r->target.epoch,
+		.caller = r->request.caller,
+	};
+	char fields[FORWARDED_CLIENT_FIELDS][HTTP_LINE_SIZE];
+	struct forwarded_lines lines;
+	const char *list[3 + FORWARDED_CLIENT_FIELDS] = { lines.forwarded, lines.caller,
+							  lines.signature };
+	struct peer_request out = { .address = route->address,
+				    .target = head->target,
+				    .method = head->method,
+				    .lines = list,
+				    .line_count = 3 };
+
+	out.body = http_exchange_body(r->request.ex, &out.body_len);
+	hash_sha256(out.body, out.body_len, f.body);
+	if (!out.body_len)
+		out.body = NULL;
+	TEXT_SET(f.from, relay->config.self);
+	TEXT_SET(f.to, route->daemon);
+	TEXT_SET(f.request_id, r->request.request_id);
+	forwarded_write(&f, relay->config.key, head, head->target, &lines);
+	for (int i = 0; i < FORWARDED_CLIENT_FIELDS; i++) {
+		const char *value = http_head_find(head, forwarded_client_fields[i]);
+
+		if (!value)
+			continue;
+		snprintf(fields[i], sizeof(fields[i]), "%s: %s", forwarded_client_fields[i], value);
+		list[out.line_count++] = fields[i];
+	}
+	TEXT_SET(r->daemon, route->daemon);
+	r->since_ms = relay_now(relay);
+	r->call = peer_send(r->target.is_slow ? relay->slow : relay->quick, &out, on_answer, r);
+}
+
+static void relayed_serve_here(struct relayed *r)
+{
+	struct relay *relay = r->relay;
+	struct api_request request = r->request;
+
+	/* It may have been carried out where it was sent before. */
+	if (!request.is_conditional)
+		request.epoch = r->target.epoch;
+	relayed_free(r);
+	relay->serve(&request);
+}
+
+static void relayed_tick(struct relayed *r, int64_t now)
+{
+	struct relay *relay = r->relay;
+	struct relay_route route;
+
+	relay->config.find(relay->config.arg, r->target.account, &route);
+	/* Paused or cut off, and overtaken: it will not answer, or it has nothing to say. */
+	if (r->call && (route.place == RELAY_SELF ||
+			(route.place == RELAY_OTHER && strcmp(route.daemon, r->daemon)))) {
+		peer_cancel(r->call);
+		relayed_wait(r, 0);
+	}
+	if (r->call)
+		return;
+	if (route.place == RELAY_SELF) {
+		relayed_serve_here(r);
+	} else if (now - r->since_ms >= r->left_ms) {
+		relay->counters.moving++;
+		reply_moving(&r->request);
+		relayed_free(r);
+	} else if (route.place == RELAY_OTHER && now >= r->again_ms) {
+		r->left_ms -= now - r->since_ms;
+		relayed_send(r, &route);
+	}
+}
+
+/* `account` NULL: of all. */
+static void relay_tick(struct relay *relay, const char *account)
+{
+	struct relayed *r, *next;
+	int64_t now = relay_now(relay);
+
+	for (r = TAILQ_FIRST(&relay->requests); r; r = next) {
+		next = TAILQ_NEXT(r, entry);
+		if (!account || !strcmp(account, r->target.account))
+			relayed_tick(r, now);
+	}
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	relay_tick(arg, NULL);
+}
+
+static void relayed_begin(struct relay *relay, struct api_request *request,
+			  const struct relay_target *target)
+{
+	static const struct timeval interval = { .tv_usec = TICK_MS * 1000 };
+	struct relayed *r = xcalloc(1, sizeof(*r));
+
+	r->relay = relay;
+	r->request = *request;
+	memset(&r->request.body, 0, sizeof(r->request.body));
+	r->target = *target;
+	r->since_ms = relay_now(relay);
+	r->left_ms = relay->config.wait_ms;
+	if (!r->request.request_id[0])
+		snprintf(r->request.request_id, sizeof(r->request.request_id), "fwd-%s",
+			 http_exchange_id(request->ex));
+	TAILQ_INSERT_TAIL(&relay->requests, r, entry);
+	if (!relay->count++)
+		event_add(relay->timer, &interval);
+	relayed_tick(r, r->since_ms);
+}
+
+int relay_take(struct relay *relay, struct api_request *request)
+{
+	int was_forwarded = request_was_forwarded(relay, request);
+	struct relay_target target;
+	struct relay_route route;
+
+	if (!relay_target_find(relay->homes, request, &target))
+		return 0;
+	relay->config.find(relay->config.arg, target.account, &route);
+	if (route.place == RELAY_SELF) {
+		/* Those that have waited come first. */
+		if (relay->count)
+			relay_tick(relay, target.account);
+		return 0;
+	}
+	if (was_forwarded)
+		reply_moving(request);
+	else if (relay->count >= (size_t)request->api->config.pending_max)
+		reply_busy(request);
+	else
+		relayed_begin(relay, request, &target);
+	return 1;
+}
+
+/* ---- its life -------------------------------------------------------------------------------- */
+
+int relay_new(struct event_base *base, const struct env *env, const struct relay_config *config,
+	      void (*serve)(struct api_request *request), struct relay **ret, struct err *err)
+{
+	struct relay *relay = xcalloc(1, sizeof(*relay));
+
+	relay->env = env;
+	relay->config = *config;
+	relay->serve = serve;
+	relay->homes = relay_homes_new();
+	TAILQ_INIT(&relay->requests);
+	relay->timer = event_new(base, -1, EV_PERSIST, on_tick, relay);
+	if (!relay->timer ||
+	    peer_client_new(base, config->ca_file, CONNECTIONS_SLOW, &relay->slow, err) ||
+	    peer_client_new(base, config->ca_file, CONNECTIONS_QUICK, &relay->quick, err)) {
+		relay_free(relay);
+		return -1;
+	}
+	*ret = relay;
+	return 0;
+}
+
+size_t relay_count(const struct relay *relay)
+{
+	return relay->count;
+}
+
+const struct relay_counters *relay_counters(const struct relay *relay)
+{
+	return &relay->counters;
+}
+
+void relay_free(struct relay *relay)
+{
+	struct relayed *r;
+
+	if (!relay)
+		return;
+	while ((r = TAILQ_FIRST(&relay->requests))) {
+		if (r->call)
+			peer_cancel(r->call);
+		reply_moving(&r->request);
+		relayed_free(r);
+	}
+	peer_client_free(relay->slow);
+	peer_client_free(relay->quick);
+	if (relay->timer)
+		event_free(relay->timer);
+	relay_homes_free(relay->homes);
+	hash_wipe(relay->config.key, sizeof(relay->config.key));
+	free(relay);
+}

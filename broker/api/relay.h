@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Passes requests on to the daemon that owns their account, where several daemons share one
+ * database. Any daemon answers reads, from the database. A change goes to the owner whole, once
+ * (forwarded.h): what was forwarded is never forwarded again. While nobody owns the account, or the
+ * owner does not answer, the request waits, and then goes, in the order of arrival, to whoever owns
+ * the account next, which may be this daemon; after `wait_ms` it is answered 503 account_moving.
+ *
+ * A request may be sent several times, because an owner that does not answer may have carried it
+ * out. So it has a name and the epoch that its lease had when it was accepted: the owner applies it
+ * only at that epoch, and once.
+ *
+ * Run history has no owner: each daemon writes it. Loop thread.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "api/forwarded.h"
+#include "util/env.h"
+#include "util/err.h"
+
+struct api_request;
+struct event_base;
+struct http_exchange;
+struct relay;
+
+enum relay_place {
+	RELAY_UNKNOWN, /* nobody, as far as is known */
+	RELAY_SELF,
+	RELAY_OTHER,
+};
+
+/* Who owns an account. */
+struct relay_route {
+	enum relay_place place;
+	char daemon[FORWARDED_ID_SIZE];
+	char address[128]; /* "https://HOST:PORT" */
+};
+
+struct relay_config {
+	char self[FORWARDED_ID_SIZE]; /* this daemon's id, new at each start */
+	unsigned char key[FORWARDED_KEY_SIZE];
+	/* Called often, on the loop thread; it must not wait. */
+	void (*find)(void *arg, const char *account, struct relay_route *ret);
+	void *arg;
+	char ca_file[256]; /* of the certificates of other daemons; "": the system's */
+	int64_t wait_ms;
+};
+
+#define RELAY_WAIT_MS 6000
+
+struct relay_counters {
+	uint64_t forwarded; /* answered by another daemon */
+	uint64_t repeated;  /* sent again: no answer, or the account moved */
+	uint64_t moving;    /* answered 503: nobody could serve them in time */
+	uint64_t received;  /* from other daemons */
+	uint64_t refused;   /* with a false or repeated signature */
+};
+
+/* `serve` handles a request here; its body is closed, and must be opened again. */
+int relay_new(struct event_base *base, const struct env *env, const struct relay_config *config,
+	      void (*serve)(struct api_request *request), struct relay **ret, struct err *err);
+/*
+ * A request that names a daemon as its sender: may it be believed? At its head (`is_whole` 0) the
+ * body has not arrived. 1: yes, and *caller is who asks.
+ */
+int relay_accepts(struct relay *relay, const struct http_exchange *ex, int is_whole,
+		  struct caller *caller);
+/* 1: it is answered elsewhere, or later. 0: handle it here. */
+int relay_take(struct relay *relay, struct api_request *request);
+/* How many requests are with other daemons, or wait. */
+size_t relay_count(const struct relay *relay);
+const struct relay_counters *relay_counters(const struct relay *relay);
+/* Answers what is left 503. NULL is allowed. */
+void relay_free(struct relay *relay);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* Which account a request is for, as far as that decides which daemon serves it. Loop thread. */
+#pragma once
+
+#include <stdint.h>
+
+struct api_request;
+struct relay_homes;
+
+struct relay_target {
+	char account[32];
+	int64_t epoch; /* of the lease, as it is now; 0: it does not matter */
+	int is_slow;   /* the answer may wait for a machine, or for the end of a cleanup */
+};
+
+/* Remembers the accounts of leases, which never change. */
+struct relay_homes *relay_homes_new(void);
+void relay_homes_free(struct relay_homes *homes);
+/*
+ * 1: found. 0: any daemon serves it: it only reads, or is about run history, or about a lease or an
+ * account that there is not.
+ */
+int relay_target_find(struct relay_homes *homes, struct api_request *request,
+		      struct relay_target *ret);
+/* The account of the caller's own lease, by id or slug. 1: found; 0: there is none. */
+int relay_target_own(struct api_request *request, const char *ref, struct relay_target *ret);

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The schema as numbered migrations, each in one transaction that also writes its number to the
+ * table lessor_schema. The numbers are those of SQLite's (store/sqlite/schema.c); the first one
+ * makes everything (tables.c). A released migration is never edited.
+ *
+ * Several daemons use the database while one of them migrates it, and it may be of a newer version
+ * than the others. So a migration only adds what the version before can live with: tables, columns
+ * with a default, indexes. What is not needed any longer is removed by a later one, which raises
+ * `oldest`, the number of the oldest lessord that may still write.
+ */
+#include "store/postgres/schema.h"
+
+#include <stdio.h>
+
+#include "util/alloc.h"
+
+/* How long a migration may take: another one may be running, on a large database. */
+#define MIGRATE_MS (INT64_C(15) * 60 * 1000)
+/* "LSSR": what a migration locks; the number is the database's own. */
+#define LOCK "SELECT pg_advisory_xact_lock(1280529234);"
+
+static const struct migration {
+	int number, oldest;
+	const char *sql;
+} migrations[] = {
+	{ 13, 13, pg_schema_13 },
+};
+
+#define NEWEST ((int)ARRAY_LEN(migrations) - 1 + 13)
+
+struct version {
+	int64_t number, oldest; /* 0: an empty database */
+};
+
+static int version_read(struct pg_connection *c, struct version *ret, struct err *err)
+{
+	static const char doing[] = "reading the schema";
+	int64_t is_there;
+
+	*ret = (struct version){ .number = 0 };
+	if (pg_number(c, "SELECT (to_regclass('lessor_schema') IS NOT NULL)::int::bigint",
+		      &is_there, doing, err))
+		return -1;
+	if (!is_there)
+		return 0;
+	return pg_number(c, "SELECT number FROM lessor_schema", &ret->number, doing, err) ||
+			       pg_number(c, "SELECT oldest FROM lessor_schema", &ret->oldest, doing,
+					 err) ?
+		       -1 :
+		       0;
+}
+
+static int refuse_newer(const struct pg_connection *c, const struct version *v, struct err *err)
+{
+	return err_set(err, ERR_REFUSED,
+		       "%s was written by a newer lessord (schema %d, this one supports %d); "
+		       "install that version, or restore a backup made before the upgrade",
+		       c->store.name, (int)v->number, NEWEST);
+}
+
+/* Fails with 22012 or 42P07 if another daemon was faster: nothing of it is done then. */
+static char *migration_text(const struct migration *m)
+{
+	if (m == migrations)
+		return xasprintf("%sCREATE TABLE lessor_schema(number bigint PRIMARY KEY,"
+				 " oldest bigint NOT NULL);"
+				 "INSERT INTO lessor_schema(number, oldest) VALUES(%d, %d);%s",
+				 LOCK, m->number, m->oldest, m->sql);
+	return xasprintf("%sSELECT 1 / count(*) FROM lessor_schema WHERE number = %d;%s"
+			 "UPDATE lessor_schema SET number = %d, oldest = %d;",
+			 LOCK, m->number - 1, m->sql, m->number, m->oldest);
+}
+
+static int migrate(struct pg_connection *c, const struct migration *m, struct err *err)
+{
+	auto_free char *text = migration_text(m);
+	struct version now;
+	struct err own = { 0 };
+
+	if (pg_script(c, text, "migrating", &own) == 0)
+		return 0;
+	if (version_read(c, &now, err))
+		return -1;
+	if (now.number >= m->number)
+		return 0;
+	if (err)
+		*err = own;
+	return -1;
+}
+
+static int migrate_all(struct pg_connection *c, const struct version *from, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(migrations); i++) {
+		if (migrations[i].number > from->number && migrate(c, &migrations[i], err))
+			return -1;
+	}
+	return 0;
+}
+
+/* Other encodings have no place for some texts of clients and providers. */
+static int encoding_check(struct pg_connection *c, struct err *err)
+{
+	int64_t is_utf8;
+
+	if (pg_number(c, "SELECT (current_setting('server_encoding') = 'UTF8')::int::bigint",
+		      &is_utf8, "reading the encoding", err))
+		return -1;
+	if (is_utf8)
+		return 0;
+	return err_set(err, ERR_REFUSED,
+		       "the encoding of %s is not UTF8; make a database with ENCODING 'UTF8' "
+		       "TEMPLATE template0",
+		       c->store.name);
+}
+
+int pg_schema_make(struct pg_connection *c, struct err *err)
+{
+	struct version now;
+	int64_t patience_ms = c->patience_ms;
+	int rc;
+
+	if (version_read(c, &now, err))
+		return -1;
+	if (now.oldest > NEWEST)
+		return refuse_newer(c, &now, err);
+	if (now.number >= NEWEST)
+		return 0;
+	if (encoding_check(c, err))
+		return -1;
+	c->patience_ms = MIGRATE_MS;
+	rc = migrate_all(c, &now, err);
+	c->patience_ms = patience_ms;
+	return rc;
+}
+
+int pg_schema_readable(struct pg_connection *c, struct err *err)
+{
+	struct version now;
+
+	if (version_read(c, &now, err))
+		return -1;
+	if (now.number >= NEWEST)
+		return 0;
+	if (now.number == 0)
+		return 1;
+	return err_set(err, ERR_REFUSED,
+		       "%s was written by an older lessord (schema %d, this one supports %d); "
+		       "start this lessord once to upgrade it",
+		       c->store.name, (int)now.number, NEWEST);
+}
+
+/* ---- checks -------------------------------------------------------------------------------- */
+
+/* SQL is laid out by hand. */
+/* clang-format off */
+#define WITHOUT(table, column, parent, key, more) \
+	"SELECT count(*) FROM " #table " AS t WHERE " more "NOT EXISTS(SELECT FROM " #parent \
+	" AS p WHERE p." #key " = t." #column ")"
+
+static const struct {
+	const char *what, *sql;
+} checks[] = {
+	{ "usage totals",
+	  "WITH want(account, scope, name, org, leases, micros) AS ("
+	  "SELECT l.account, s.scope, CASE s.scope WHEN 1 THEN l.owner WHEN 3 THEN l.account ELSE '' END,"
+	  " CASE WHEN s.scope IN (1, 2) THEN l.org ELSE '' END,"
+	  " sum(lease_counts(l)), sum(lease_counts(l) * l.price_hour_micros)"
+	  " FROM lease l, generate_series(0, 3) AS s(scope) GROUP BY 1, 2, 3, 4)"
+	  " SELECT count(*) FROM want w FULL JOIN tally t USING(account, scope, name, org)"
+	  " WHERE coalesce(w.leases, 0) <> coalesce(t.leases, 0)"
+	  " OR coalesce(w.micros, 0) <> coalesce(t.micros, 0)" },
+	{ "resources without a lease", WITHOUT(resource, lease, lease, n, "lease <> 0 AND ") },
+	{ "attempts without a lease", WITHOUT(attempt, lease, lease, n, "") },
+	{ "costs without a resource", WITHOUT(cost, resource, resource, n, "") },
+	{ "heartbeats without a lease", WITHOUT(beat, lease, lease, n, "") },
+	{ "shares without a lease", WITHOUT(share, lease, lease, n, "") },
+	{ "telemetry without a lease", WITHOUT(telemetry, lease, lease, n, "") },
+	{ "idempotency keys without a lease", WITHOUT(idempotency, lease, lease, n, "") },
+	{ "events of runs without a run", WITHOUT(run_event, run, run, n, "") },
+	{ "logs without a run", WITHOUT(run_log, run, run, n, "") },
+	{ "results without a run", WITHOUT(run_results, run, run, n, "") },
+	{ "receipts without a run", WITHOUT(run_receipt, run, run, n, "") },
+	{ "samples without a run", WITHOUT(run_sample, run, run, n, "") },
+	{ "leases of runs without a run", WITHOUT(run_lease, run, run, n, "") },
+};
+/* clang-format on */
+
+int pg_schema_check(struct pg_connection *c, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+		int64_t wrong;
+
+		if (pg_number(c, checks[i].sql, &wrong, "checking the store", err))
+			return -1;
+		if (wrong)
+			return err_set(err, ERR_REFUSED,
+				       "the store %s is inconsistent: %s (%lld); restore it from a "
+				       "backup",
+				       c->store.name, checks[i].what, (long long)wrong);
+	}
+	return 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of ownership, for those who do not own: each daemon reads it every second, to learn who
+ * owns what, which accounts are free, and the highest seq of each, which a claim needs to notice
+ * that the database has lost something (shard_claim.seen_seq). Works on any connection, of any
+ * thread. With SQLite there is no such table: nothing is made, and nothing is found.
+ *
+ * The table in PostgreSQL; times are in ms since 1970 by the database's clock:
+ *
+ *   CREATE TABLE shard(
+ *     account text PRIMARY KEY,
+ *     owner text NOT NULL DEFAULT '',              the nonce of the claim; '': nobody
+ *     address text NOT NULL DEFAULT '',
+ *     epoch bigint NOT NULL DEFAULT 0,
+ *     seq bigint NOT NULL DEFAULT 0,
+ *     db_id text NOT NULL DEFAULT '',              system id/timeline at the claim
+ *     backend_pid bigint NOT NULL DEFAULT 0,
+ *     since_ms bigint NOT NULL DEFAULT 0,
+ *     renewed_ms bigint NOT NULL DEFAULT 0,
+ *     expires_ms bigint NOT NULL DEFAULT 0,
+ *     presumed_until_ms bigint NOT NULL DEFAULT 0,
+ *     frozen text NOT NULL DEFAULT '',
+ *     gen bigint NOT NULL DEFAULT 0) WITH (fillfactor = 20);
+ *
+ * A row is updated with each commit of its owner, so most of a page stays free for its versions.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "store/shard.h"
+
+/* Makes the rows that these accounts do not have yet. Not within a transaction. */
+int shards_make(struct store *store, const char *const *accounts, size_t count, struct err *err);
+typedef void (*shard_fn)(void *arg, const struct shard *row);
+/* All rows, by account, with `now_ms`; gap_ms is 0. `row` is valid during the call. */
+int shards_each(struct store *store, shard_fn fn, void *arg, struct err *err);
+/* Is the row held by somebody whose time is not up? */
+int shard_is_held(const struct shard *row);

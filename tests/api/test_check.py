@@ -1,0 +1,148 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""lessord check says what a database offers, and what to do about what it does not."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import postgres  # noqa: E402
+from harness import BrokerCase, need  # noqa: E402
+
+ACCOUNT = "[account a]\nprovider = hetzner\nlocations = fsn1\n"
+
+
+def check(conf):
+    """Its exit status, and what it says: {topic: (grade, sentence)}; None: something else."""
+    done = subprocess.run([need("LESSORD"), "check", "--config", conf], check=False, text=True,
+                          timeout=60, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+    found = {None: done.stdout}
+    for line in done.stdout.splitlines():
+        grade, _, rest = line.partition(" ")
+        if grade in ("ok", "note", "wrong"):
+            topic, _, sentence = rest.strip().partition(": ")
+            found[topic] = (grade, sentence)
+    return done.returncode, found
+
+
+class File(BrokerCase):
+    def conf(self, store):
+        path = tempfile.mkstemp()[1]
+        self.addCleanup(os.unlink, path)
+        with open(path, "w", encoding="ascii") as file:
+            file.write("[server]\nstore = %s\n%s" % (store, ACCOUNT))
+        return path
+
+    def test_a_database_in_use(self):
+        self.create()
+        before = set(os.listdir(self.broker.home))
+        code, found = check(self.broker.home + "/conf")
+        self.assertEqual(code, 0, found)
+        self.assertEqual((found["file"][0], found["content"][0]), ("ok", "ok"))
+        self.assertIn("/store: usable\n", found[None])
+        self.assertEqual(set(os.listdir(self.broker.home)), before)
+
+    def test_none(self):
+        code, found = check(self.conf("/nonexistent/lessor.db"))
+        self.assertEqual(code, 8, found)
+
+    def test_a_damaged_one(self):
+        home = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, home)
+        path = home + "/lessor.db"
+        with open(path, "wb") as file:
+            file.write(b"no database")
+        os.chmod(path, 0o600)
+        code, found = check(self.conf(path))
+        self.assertEqual(code, 4, found)
+        self.assertIn("is damaged or not a database", found[None])
+
+
+@unittest.skipIf(not os.environ.get("LESSOR_MODULES"), "built without PostgreSQL")
+@unittest.skipIf(postgres.missing(), postgres.missing())
+class PostgreSQL(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.home = tempfile.mkdtemp(prefix="lessor-check-")
+        cls.cluster = postgres.Cluster()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.cluster.close()
+        shutil.rmtree(cls.home)
+
+    def check(self, url, more="", code=0):
+        path = self.home + "/conf"
+        with open(path, "w", encoding="ascii") as file:
+            file.write("[store]\nurl = %s\nstate_dir = %s\n%s%s" % (url, self.home, more, ACCOUNT))
+        done, found = check(path)
+        self.assertEqual(done, code, found)
+        return found
+
+    def says(self, found, topic, grade, *words):
+        self.assertEqual(found[topic][0], grade, found)
+        for word in words:
+            self.assertIn(word, found[topic][1])
+
+    def test_a_new_database(self):
+        url = self.cluster.database()
+        found = self.check(url)
+        self.says(found, "version", "ok", "PostgreSQL ")
+        self.says(found, "primary", "ok")
+        self.says(found, "clock", "ok")
+        self.says(found, "encryption", "ok", "local")
+        self.says(found, "privileges", "ok", "role lessor")
+        self.says(found, "connections", "ok", "7 connections")
+        self.says(found, "promotion", "ok", "100 ms")
+        self.says(found, "schema", "note", "no tables yet")
+        self.says(found, "standby", "note", "lost in a fail-over")
+        self.assertIn(": usable; read the notes\n", found[None])
+        # With that promise to keep, the same is wrong.
+        found = self.check(url, "require_sync = yes\n", code=4)
+        self.says(found, "standby", "wrong", "require_sync = yes")
+
+    def test_what_is_wrong_with_a_role(self):
+        url = self.cluster.database()
+        name = url.rsplit("/", 1)[1]
+        primary = self.cluster.primary
+        primary.sql("ALTER ROLE lessor IN DATABASE %s SET statement_timeout = '3s'" % name)
+        primary.sql("ALTER DATABASE %s OWNER TO postgres" % name)
+        primary.sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC", name)
+        found = self.check(url, code=4)
+        self.says(found, "timeouts", "wrong", "statement_timeout is 3s",
+                  'ALTER ROLE "lessor" SET statement_timeout = 0')
+        self.says(found, "privileges", "wrong", "may create no tables")
+        self.assertIn("not usable", found[None])
+
+    def test_a_pair(self):
+        cluster = postgres.Cluster()
+        self.addCleanup(cluster.close)
+        cluster.pair()
+        url = cluster.database()
+        # The role may not see it.
+        self.says(self.check(url), "standby", "note", "GRANT pg_monitor")
+        cluster.primary.sql("GRANT pg_monitor TO lessor")
+        self.says(self.check(url, "require_sync = yes\n"), "standby", "note",
+                  "1 synchronous standby; while none answers, every change waits")
+        standby = cluster.standby.url(url.rsplit("/", 1)[1])
+        found = self.check(standby, code=4)
+        self.says(found, "primary", "wrong", "is a standby")
+        # Of all servers, it finds the one that takes changes.
+        both = "postgresql://lessor@127.0.0.1:%d,127.0.0.1:%d/%s" % (
+            cluster.standby.port, cluster.primary.port, url.rsplit("/", 1)[1])
+        self.says(self.check(both), "primary", "ok")
+
+    def test_no_server(self):
+        found = self.check("postgresql://me@127.0.0.1:1/x", code=4)
+        self.assertIn("no connection to the database", found[None])
+        self.assertEqual(found[None].count("\n"), 1)
+
+
+if __name__ == "__main__":
+    need("LESSORD")
+    unittest.main()

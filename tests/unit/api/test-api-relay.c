@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT */
+/* Requests that another daemon serves: two daemons over loopback (pair.h). */
+#include "pair.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/request.h"
+
+#define LEASE "/v1/leases/" PAIR_LEASE
+#define KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5yBg7v5l4r0p8C0kq1J3m8ZkqX5b5w5y5e5r5t5y5u x"
+#define CREATE                                                             \
+	"{\"leaseID\":\"" PAIR_LEASE                                       \
+	"\",\"createAttemptID\":\"cat_0123456789abcdef0123456789abcdef\"," \
+	"\"slug\":\"my-box\",\"serverType\":\"small\",\"sshPublicKey\":\"" KEY "\"}"
+#define A (&pair.a)
+#define B (&pair.b)
+
+static const struct relay_counters *counters(const struct daemon_node *node)
+{
+	return relay_counters(node->api->relay);
+}
+
+/* The lines of this kind in the timeline. */
+static int events(const char *kind)
+{
+	struct told told;
+	json_t *event;
+	size_t i;
+	int count = 0;
+
+	pair_ask(B, &told, "GET", LEASE "/events?limit=500", NULL);
+	assert_int_equal(told.status, 200);
+	json_array_foreach(json_object_get(told.json, "events"), i, event)
+		count += !strcmp(json_string_value(json_object_get(event, "type")), kind);
+	told_clear(&told);
+	return count;
+}
+
+static void create(const struct daemon_node *node)
+{
+	struct told told;
+
+	pair_begin(node, &told, "POST", "/v1/leases", "Prefer: respond-async", CREATE);
+	PAIR_WAIT(told.is_there);
+	if (told.status != 201)
+		fail_msg("%d %s", told.status, told.body);
+	assert_string_equal(told_text(&told, "lease", "id"), PAIR_LEASE);
+	assert_string_equal(told_text(&told, "lease", "owner"), "alice");
+	told_clear(&told);
+}
+
+static void a_change_goes_to_the_owner_and_a_read_does_not(void **state)
+{
+	struct told told;
+
+	(void)state;
+	pair_owner_is_b();
+	create(A);
+	assert_int_equal(B->requests, 1);
+	assert_int_equal(counters(A)->forwarded, 1);
+	assert_int_equal(counters(B)->received, 1);
+	pair_ask(A, &told, "GET", LEASE, NULL);
+	assert_int_equal(told.status, 200);
+	assert_string_equal(told.etag, "\"1\"");
+	told_clear(&told);
+	assert_int_equal(B->requests, 1);
+	pair_ask(A, &told, "POST", LEASE "/heartbeat", "{\"idleTimeoutSeconds\":900}");
+	assert_int_equal(told.status, 200);
+	assert_string_equal(told.etag, "\"1\"");
+	told_clear(&told);
+	/* What the owner refuses its client is told in the same words. */
+	pair_ask(A, &told, "POST", "/v1/leases/my-box/heartbeat", "{\"expectedProvider\":\"two\"}");
+	assert_int_equal(told.status, 409);
+	assert_string_equal(told_text(&told, "error", NULL), "provider_identity_mismatch");
+	told_clear(&told);
+	/* A body is optional here. */
+	pair_ask(A, &told, "POST", LEASE "/release", NULL);
+	assert_int_equal(told.status, 200);
+	assert_string_equal(told_text(&told, "lease", "state"), "released");
+	assert_string_equal(told.etag, "\"2\"");
+	told_clear(&told);
+	assert_int_equal(B->requests, 4);
+	assert_int_equal(counters(A)->forwarded, 4);
+	assert_int_equal(counters(A)->repeated, 0);
+	assert_int_equal(counters(B)->forwarded, 0);
+}
+
+static void what_is_nobodys_is_answered_here(void **state)
+{
+	struct told told;
+
+	(void)state;
+	pair_owner_is_b();
+	pair_ask(A, &told, "POST", "/v1/leases/cbx_ffffffffffff/heartbeat", "{}");
+	assert_int_equal(told.status, 404);
+	told_clear(&told);
+	assert_int_equal(B->requests, 0);
+}
+
+/* Each believes that the other one is the owner. */
+static void a_request_is_forwarded_once(void **state)
+{
+	struct told told;
+
+	(void)state;
+	pair_owner_is_a();
+	pair_owner_is_b();
+	B->route = (struct relay_route){ .place = RELAY_OTHER };
+	memcpy(B->route.daemon, A->relay.self, sizeof(B->route.daemon));
+	memcpy(B->route.address, A->address, sizeof(A->address));
+	pair_ask(A, &told, "POST", "/v1/leases", CREATE);
+	assert_int_equal(told.status, 503);
+	assert_string_equal(told_text(&told, "error", NULL), "account_moving");
+	assert_string_equal(told.retry_after, "1");
+	told_clear(&told);
+	assert_true(B->requests > 1);
+	assert_int_equal(A->requests, 1);
+	assert_int_equal(counters(B)->forwarded, 0);
+	assert_int_equal(counters(A)->moving, 1);
+}
+
+/* ---- while an account moves ------------------------------------------------------------------ */
+
+static void requests_wait_and_go_in_order_to_the_next_owner(void **state)
+{
+	struct told told[8];
+	char body[64];
+
+	(void)state;
+	pair_owner_is_b();
+	create(A);
+	pair_owner_is_nobody();
+	for (int i = 0; i < 8; i++) {
+		snprintf(body, sizeof(body), "{\"ttlSeconds\":%d}", 7200 + i);
+		pair_begin(A, &told[i], "POST", LEASE "/extend", "", body);
+		PAIR_WAIT(A->requests == 2 + (uint64_t)i);
+	}
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(told[i].is_there, 0);
+	/* It becomes the owner itself. */
+	pair_owner_is_a();
+	for (int i = 0; i < 8; i++) {
+		PAIR_WAIT(told[i].is_there);
+		assert_int_equal(told[i].status, 200);
+		told_clear(&told[i]);
+	}
+	assert_int_equal(B->requests, 1);
+	/* Each raised the TTL: none came before an earlier one. */
+	assert_int_equal(events("lease.extended"), 8);
+}
+
+static void a_new_request_does_not_overtake_those_that_wait(void **state)
+{
+	struct told first, second;
+
+	(void)state;
+	pair_owner_is_b();
+	create(A);
+	pair_owner_is_nobody();
+	pair_begin(A, &first, "POST", LEASE "/release", "", "{\"delete\":true}");
+	PAIR_WAIT(A->requests == 2);
+	/* It is there before the clock of those that wait ticks. */
+	pair_owner_is_a();
+	pair_begin(A, &second, "POST", LEASE "/extend", "", "{\"ttlSeconds\":7200}");
+	PAIR_WAIT(first.is_there && second.is_there);
+	assert_int_equal(first.status, 200);
+	assert_int_equal(second.status, 409);
+	assert_string_equal(told_text(&second, "error", NULL), "lease_ended");
+	told_clear(&first);
+	told_clear(&second);
+}
+
+static void nobody_takes_the_account(void **state)
+{
+	struct told told;
+
+	(void)state;
+	pair_owner_is_nobody();
+	pair_ask(A, &told, "POST", "/v1/leases", CREATE);
+	assert_int_equal(told.status, 503);
+	assert_string_equal(told_text(&told, "error", NULL), "account_moving");
+	assert_string_equal(told.retry_after, "1");
+	told_clear(&told);
+	assert_int_equal(counters(A)->moving, 1);
+}
+
+/* T4: the delete waits at one daemon, and the other one has told somebody that the machine stays. */
+static void a_delete_that_waited_does_not_end_a_retention(void **state)
+{
+	struct told late, keep;
+
+	(void)state;
+	pair_owner_is_b();
+	create(A);
+	A->route.place = RELAY_UNKNOWN;
+	pair_begin(A, &late, "POST", LEASE "/release", "", "{\"delete\":true}");
+	PAIR_WAIT(A->requests == 2);
+	pair_ask(B, &keep, "POST", LEASE "/release", "{\"delete\":false}");
+	assert_int_equal(keep.status, 200);
+	told_clear(&keep);
+	pair_owner_is_b();
+	PAIR_WAIT(late.is_there);
+	assert_int_equal(late.status, 409);
+	assert_string_equal(told_text(&late, "error", NULL), "lease_changed");
+	told_clear(&late);
+	assert_int_equal(events("lease.released"), 1);
+	assert_int_equal(events("lease.delete"), 0);
+}
+
+/* The owner has carried it out, and its answer is lost. */
+static void a_lost_answer_is_fetched_without_a_second_change(void **state)
+{
+	struct told told;
+
+	(void)state;
+	pair_owner_is_b();
+	create(A);
+	pair.proxy.loses = 1;
+	pair_begin(A, &told, "POST", LEASE "/release", "", "{\"delete\":false,\"reason\":\"mine\"}");
+	PAIR_WAIT(pair.proxy.lost == 2);
+	assert_int_equal(told.is_there, 0);
+	pair.proxy.loses = 0;
+	PAIR_WAIT(told.is_there);
+	assert_int_equal(told.status, 200);
+	assert_string_equal(told_text(&told, "lease", "state"), "released");
+	told_clear(&told);
+	assert_true(counters(A)->repeated >= 1);
+	assert_int_equal(events("lease.released"), 1);
+}
+
+static void a_create_with_a_lost_answer_is_one_lease(void **state)
+{
+	struct told told, list;
+
+	(void)state;
+	pair_owner_is_b();
+	pair.proxy.loses = 1;
+	pair_begin(A, &told, "POST", "/v1/leases", "Prefer: respond-async",
+		   "{\"serverType\":\"small\",\"sshPublicKey\":\"" KEY "\"}");
+	PAIR_WAIT(pair.proxy.lost == 2);
+	pair.proxy.loses = 0;
+	PAIR_WAIT(told.is_there);
+	assert_true(told.status == 200 || told.status == 201);
+	told_clear(&told);
+	pair_ask(A, &list, "GET", "/v1/leases", NULL);
+	assert_int_equal(json_array_size(json_object_get(list.json, "leases")), 1);
+	told_clear(&list);
+}
+
+/* The owner is stopped with the request in its hands; another one takes the account over. */
+static void a_request_leaves_an_owner_that_was_overtaken(void **state)
+{
+	struct told told, other;
+
+	(void)state;
+	pair_owner_is_b();
+	pair_begin(A, &told, "POST", "/v1/leases", "Prefer: wait=600", CREATE);
+	do {
+		pair_ask(A, &other, "GET", LEASE, NULL);
+		assert_true(other.status == 404 || other.status == 200);
+		other.is_there = other.status == 200;
+		json_decref(other.json);
+	} while (!other.is_there);
+	assert_int_equal(B->requests, 1);
+	assert_int_equal(told.is_there, 0);
+	pair_owner_is_a();
+	pair_ask(A, &other, "POST", LEASE "/release", "{\"delete\":true}");
+	assert_int_equal(other.status, 200);
+	told_clear(&other);
+	/* A has taken the create over, and the release ended the lease that it waited for. */
+	PAIR_WAIT(told.is_there);
+	assert_int_equal(told.status, 409);
+	assert_string_equal(told_text(&told, "error", NULL), "lease_state_changed");
+	told_clear(&told);
+	assert_int_equal(counters(A)->forwarded, 0);
+	assert_int_equal(counters(A)->repeated, 1);
+	assert_int_equal(B->requests, 1);
+}
+
+/* ---- who is believed ------------------------------------------------------------------------- */
+
+/* What A sent to B, in a connection of its own. */
+static void record_a_request(char *sent, size_t size, size_t *ret_len)
+{
+	struct told told;
+
+	pair_owner_is_b();
+	create(A);
+	pair.proxy.loses = 1;
+	pair_begin(A, &told, "POST", LEASE "/extend", "", "{\"ttlSeconds\":7200}");
+	PAIR_WAIT(pair.proxy.lost == 1);
+	*ret_len = pair.proxy.sent_len;
+	assert_true(*ret_len > 0 && *ret_len < size);
+	memcpy(sent, pair.proxy.sent, *ret_len);
+	sent[*ret_len] = '\0';
+	pair.proxy.loses = 0;
+	PAIR_WAIT(told.is_there);
+	assert_int_equal(told.status, 200);
+	told_clear(&told);
+}
+
+/* Changes one byte after `text`, and changes it back after the request. */
+static int with_another(char *sent, size_t len, const char *text)
+{
+	char *at = strstr(sent, text);
+	int status;
+
+	assert_non_null(at);
+	at += strlen(text);
+	*at ^= 1;
+	status = pair_raw(sent, len);
+	*at ^= 1;
+	return status;
+}
+
+static void a_copy_of_a_request_is_of_no_use(void **state)
+{
+	uint64_t received;
+	char sent[16384];
+	size_t len;
+
+	(void)state;
+	record_a_request(sent, sizeof(sent), &len);
+	/* The client's token does not travel. */
+	assert_null(strstr(sent, "lsr_"));
+	assert_null(strstr(sent, "uthorization"));
+	received = counters(B)->received;
+	assert_int_equal(pair_raw(sent, len), 401);
+	assert_int_equal(pair_raw(sent, len), 401);
+	assert_int_equal(counters(B)->received, received);
+}
+
+static void a_changed_request_is_refused(void **state)
+{
+	char sent[16384];
+	size_t len;
+
+	(void)state;
+	record_a_request(sent, sizeof(sent), &len);
+	assert_int_equal(with_another(sent, len, "lessor-caller: "), 401);
+	assert_int_equal(with_another(sent, len, "lessor-caller: user; acme; "), 401);
+	assert_int_equal(with_another(sent, len, "lessor-forwarded: "), 401);
+	assert_int_equal(with_another(sent, len, "lessor-signature: "), 401);
+	assert_int_equal(with_another(sent, len, "ttlSeconds\":720"), 401);
+	assert_int_equal(with_another(sent, len, "POST /v1/leases/cbx_"), 401);
+	assert_int_equal(with_another(sent, len, "bbbbbbbbbb; "), 401);
+}
+
+/* B was started again, and has another id: what was sent to its predecessor is not for it. */
+static void a_request_is_for_one_daemon(void **state)
+{
+	struct told told;
+
+	(void)state;
+	pair_owner_is_b();
+	create(A);
+	A->route.daemon[0] = 'c';
+	pair_begin(A, &told, "POST", LEASE "/extend", "", "{\"ttlSeconds\":7200}");
+	PAIR_WAIT(counters(B)->refused >= 2);
+	assert_int_equal(told.is_there, 0);
+	pair_owner_is_b();
+	PAIR_WAIT(told.is_there);
+	assert_int_equal(told.status, 200);
+	told_clear(&told);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		PAIR_TEST(a_change_goes_to_the_owner_and_a_read_does_not),
+		PAIR_TEST(what_is_nobodys_is_answered_here),
+		PAIR_TEST(a_request_is_forwarded_once),
+		PAIR_TEST(requests_wait_and_go_in_order_to_the_next_owner),
+		PAIR_TEST(a_new_request_does_not_overtake_those_that_wait),
+		PAIR_TEST(nobody_takes_the_account),
+		PAIR_TEST(a_delete_that_waited_does_not_end_a_retention),
+		PAIR_TEST(a_lost_answer_is_fetched_without_a_second_change),
+		PAIR_TEST(a_create_with_a_lost_answer_is_one_lease),
+		PAIR_TEST(a_request_leaves_an_owner_that_was_overtaken),
+		PAIR_TEST(a_copy_of_a_request_is_of_no_use),
+		PAIR_TEST(a_changed_request_is_refused),
+		PAIR_TEST(a_request_is_for_one_daemon),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,715 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The store's statements and transactions on a real PostgreSQL, in tables of this test's own. The
+ * module is loaded as lessord loads it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver/postgres.h"
+#include "store/rows.h"
+#include "unit/test.h"
+#include "util/alloc.h"
+#include "util/env.h"
+
+#define TABLES                                                                                    \
+	"CREATE TABLE thing (n bigint PRIMARY KEY, name text NOT NULL, data bytea, size bigint);" \
+	"CREATE SEQUENCE thing_n INCREMENT BY 1000"
+
+static struct postgres *pg;
+static const char *url;
+static struct env env;
+static struct store *store;
+
+static int setup_all(void **state)
+{
+	(void)state;
+	env_system(&env);
+	pg = postgres_start();
+	return 0;
+}
+
+static int teardown_all(void **state)
+{
+	(void)state;
+	postgres_stop(pg);
+	return 0;
+}
+
+static struct store *open_as(int (*open)(const char *, const struct env *, struct store **,
+					 struct err *))
+{
+	struct err err = { 0 };
+	struct store *s = NULL;
+
+	if (open(url, &env, &s, &err))
+		fail_msg("%s", err.text);
+	return s;
+}
+
+static struct store *reader_open(void)
+{
+	struct err err = { 0 };
+	struct store *s = NULL;
+
+	if (store_open_reader(url, &s, &err))
+		fail_msg("%s", err.text);
+	return s;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	if (!pg)
+		return 0;
+	if (!url)
+		url = postgres_database(pg);
+	else
+		postgres_clear(url);
+	store = open_as(store_open);
+	postgres_sql(url, TABLES);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	store_close(store);
+	store = NULL;
+	return 0;
+}
+
+/* ---- helpers ------------------------------------------------------------------------------- */
+
+static struct statement *prepare(struct store *s, const char *sql)
+{
+	struct err err = { 0 };
+	struct statement *stmt = store_prepare(s, sql, &err);
+
+	if (!stmt)
+		fail_msg("%s", err.text);
+	return stmt;
+}
+
+static void begin(void)
+{
+	struct err err = { 0 };
+
+	if (store_begin(store, &err))
+		fail_msg("%s", err.text);
+}
+
+static void commit(void)
+{
+	struct err err = { 0 };
+
+	if (store_commit(store, &err))
+		fail_msg("%s", err.text);
+}
+
+static int insert(int64_t n, const char *name, struct err *err)
+{
+	struct statement *stmt = prepare(store, "INSERT INTO thing(n, name) VALUES(?1, ?2)");
+
+	bind_number(stmt, 1, n);
+	bind_text(stmt, 2, name);
+	return store_run(store, stmt, "inserting", err);
+}
+
+static int64_t count_by(struct store *s, struct err *err)
+{
+	struct statement *stmt = prepare(s, "SELECT count(*) FROM thing");
+	int64_t n;
+
+	if (store_row(s, stmt, "counting", err))
+		return -1;
+	n = column_number(stmt, 0);
+	statement_end(stmt);
+	return n;
+}
+
+static int64_t committed(void)
+{
+	return postgres_number(url, "SELECT count(*) FROM thing");
+}
+
+#define NEEDS_SERVER            \
+	do {                    \
+		(void)state;    \
+		if (!pg)        \
+			skip(); \
+	} while (0)
+
+/* ---- values --------------------------------------------------------------------------------- */
+
+static void value_put(int64_t n, const char *name, const void *data, size_t len, int64_t size)
+{
+	struct statement *stmt = prepare(store, "INSERT INTO thing VALUES(?, ?, ?, ?)");
+
+	bind_number(stmt, 1, n);
+	bind_text(stmt, 2, name);
+	if (data)
+		bind_blob(stmt, 3, data, len);
+	else
+		bind_null(stmt, 3);
+	bind_number(stmt, 4, size);
+	assert_int_equal(store_run(store, stmt, "inserting", NULL), 0);
+}
+
+static void test_values(void **state)
+{
+	static const char blob[] = { 0, 1, '\'', -1, 0, '\\' };
+	struct statement *stmt;
+	const char *data;
+	size_t len;
+
+	NEEDS_SERVER;
+	begin();
+	value_put(1, "it's \xc3\xa4 $1 ? \\", blob, sizeof(blob), INT64_MAX);
+	value_put(2, "", NULL, 0, INT64_MIN);
+	value_put(3, "x", "", 0, -1);
+	commit();
+
+	stmt = prepare(store, "SELECT n, name, data, size, n = 1, size + 0.0, 7::int FROM thing"
+			      " WHERE n >= ?1 AND (?2 <> 0 OR n > 5) ORDER BY n LIMIT ?4");
+	bind_number(stmt, 1, 1);
+	bind_number(stmt, 2, INT64_C(1) << 40); /* compared with an int4 */
+	bind_text(stmt, 3, "is not in the text");
+	bind_number(stmt, 4, 10);
+	bind_number(stmt, 9, 10); /* not there: ignored */
+	assert_int_equal(store_row(store, stmt, "reading", NULL), 0);
+	assert_int_equal(column_number(stmt, 0), 1);
+	assert_string_equal(column_string(stmt, 0), "1");
+	assert_string_equal(column_string(stmt, 1), "it's \xc3\xa4 $1 ? \\");
+	data = column_data(stmt, 2, &len);
+	assert_int_equal(len, sizeof(blob));
+	assert_memory_equal(data, blob, sizeof(blob));
+	assert_true(column_number(stmt, 3) == INT64_MAX);
+	assert_int_equal(column_number(stmt, 4), 1);
+	assert_true(column_number(stmt, 5) == INT64_MAX);
+	assert_int_equal(column_number(stmt, 6), 7);
+	assert_int_equal(store_row(store, stmt, "reading", NULL), 0);
+	assert_string_equal(column_string(stmt, 1), "");
+	assert_null(column_data(stmt, 2, &len));
+	assert_int_equal(column_number(stmt, 2), 0);
+	assert_true(column_number(stmt, 3) == INT64_MIN);
+	assert_int_equal(column_number(stmt, 4), 0);
+	assert_int_equal(store_row(store, stmt, "reading", NULL), 0);
+	assert_null(column_data(stmt, 2, &len));
+	assert_int_equal(len, 0);
+	assert_true(column_number(stmt, 5) == -1);
+	assert_int_equal(store_row(store, stmt, "reading", NULL), 1);
+	/* Again from the start. */
+	assert_int_equal(store_row(store, stmt, "reading", NULL), 0);
+	assert_int_equal(column_number(stmt, 0), 1);
+	statement_end(stmt);
+}
+
+static void test_sums_and_numbers_in_texts(void **state)
+{
+	struct statement *stmt;
+
+	NEEDS_SERVER;
+	begin();
+	value_put(1, "1234567", NULL, 0, INT64_MAX);
+	value_put(2, "00x", NULL, 0, -INT64_MAX);
+	value_put(3, "-5", NULL, 0, -10050000);
+	commit();
+	stmt = prepare(store, "SELECT sum(size), (SELECT sum(size) FROM thing WHERE n > 9),"
+			      " (SELECT name FROM thing WHERE n = 3), sum(n * 10000) FROM thing");
+	assert_int_equal(store_row(store, stmt, "summing", NULL), 0);
+	assert_int_equal(column_number(stmt, 0), -10050000);
+	assert_int_equal(column_number(stmt, 1), 0);
+	assert_int_equal(column_number(stmt, 2), -5);
+	assert_int_equal(column_number(stmt, 3), 60000);
+	statement_end(stmt);
+}
+
+/* A parameter that was NULL first, and a number as a text, prepare the statement anew. */
+static void test_types_change(void **state)
+{
+	NEEDS_SERVER;
+	begin();
+	value_put(1, "a", NULL, 0, 1);
+	value_put(2, "b", "data", 4, 1);
+	value_put(3, "c", NULL, 0, 1);
+	value_put(4, "d", "more", 4, 1);
+	commit();
+	assert_int_equal(postgres_number(url, "SELECT count(*) FROM thing WHERE data IS NULL"), 2);
+	assert_int_equal(postgres_number(url, "SELECT length(data) FROM thing WHERE n = 4"), 4);
+}
+
+/* A byte that is not UTF-8 is refused by the server, and would cost the whole batch. */
+static void test_texts_that_are_not_utf8(void **state)
+{
+	struct statement *stmt;
+	char cut[] = "caf\xc3";
+
+	NEEDS_SERVER;
+	begin();
+	assert_int_equal(insert(1, cut, NULL), 0);
+	assert_int_equal(insert(2, "\xff|\xed\xa0\x80|", NULL), 0);
+	commit();
+	stmt = prepare(store, "SELECT name FROM thing ORDER BY n");
+	assert_int_equal(store_row(store, stmt, "reading", NULL), 0);
+	assert_string_equal(column_string(stmt, 0), "caf?");
+	assert_int_equal(store_row(store, stmt, "reading", NULL), 0);
+	assert_string_equal(column_string(stmt, 0), "?|???|");
+	statement_end(stmt);
+}
+
+static void test_statements_within_rows(void **state)
+{
+	struct statement *outer, *inner;
+	int rows = 0;
+
+	NEEDS_SERVER;
+	begin();
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(insert(i, "x", NULL), 0);
+	outer = prepare(store, "SELECT n FROM thing ORDER BY n");
+	inner = prepare(store, "SELECT count(*) FROM thing WHERE n <= ?1");
+	while (store_row(store, outer, "reading", NULL) == 0) {
+		bind_number(inner, 1, column_number(outer, 0));
+		assert_int_equal(store_row(store, inner, "counting", NULL), 0);
+		assert_int_equal(column_number(inner, 0), ++rows);
+		statement_end(inner);
+	}
+	assert_int_equal(rows, 3);
+	commit();
+}
+
+/* ---- transactions ----------------------------------------------------------------------------- */
+
+static void test_commit_and_rollback(void **state)
+{
+	NEEDS_SERVER;
+	begin();
+	assert_false(store_is_written(store));
+	assert_int_equal(insert(1, "a", NULL), 0);
+	assert_true(store_is_written(store));
+	assert_int_equal(committed(), 0);
+	commit();
+	assert_int_equal(committed(), 1);
+
+	begin();
+	assert_int_equal(insert(2, "b", NULL), 0);
+	/* Its own writes are seen by a read, and by nobody else. */
+	assert_int_equal(count_by(store, NULL), 2);
+	assert_int_equal(committed(), 1);
+	store_rollback(store);
+	assert_int_equal(count_by(store, NULL), 1);
+	assert_int_equal(committed(), 1);
+
+	/* Without a read nothing has been looked at when it is undone. */
+	begin();
+	assert_int_equal(insert(3, "c", NULL), 0);
+	store_rollback(store);
+	assert_int_equal(committed(), 1);
+
+	begin();
+	store_rollback(store);
+	begin();
+	commit();
+	assert_false(store_broken(store));
+	assert_int_equal(postgres_number(url, "SELECT count(*) FROM pg_stat_activity WHERE"
+					      " application_name = 'lessord'"
+					      " AND state LIKE 'idle in transaction%'"),
+			 0);
+}
+
+static void test_a_large_batch(void **state)
+{
+	auto_free char *text = xcalloc(1, 2001);
+
+	NEEDS_SERVER;
+	memset(text, 'x', 2000);
+	begin();
+	for (int i = 0; i < 5000; i++)
+		assert_int_equal(insert(i, text, NULL), 0);
+	commit();
+	assert_int_equal(committed(), 5000);
+}
+
+static void test_an_error_is_put_off_to_the_commit(void **state)
+{
+	struct err err = { 0 };
+
+	NEEDS_SERVER;
+	begin();
+	assert_int_equal(insert(1, "a", NULL), 0);
+	assert_int_equal(insert(1, "again", NULL), 0);
+	assert_int_equal(insert(2, "after", NULL), 0);
+	assert_int_equal(store_commit(store, &err), -1);
+	assert_int_equal(err.kind, ERR_CONFLICT);
+	assert_non_null(strstr(err.text, "(inserting; PostgreSQL 23505)"));
+	/* The values of a row are no message. */
+	assert_null(strstr(err.text, "again"));
+	assert_true(store_broken(store));
+	assert_int_equal(committed(), 0);
+	assert_int_equal(store_begin(store, &err), -1);
+}
+
+static void test_an_error_is_found_by_a_read(void **state)
+{
+	struct err err = { 0 };
+
+	NEEDS_SERVER;
+	begin();
+	assert_int_equal(insert(1, "a", NULL), 0);
+	assert_int_equal(insert(1, "again", NULL), 0);
+	assert_int_equal(count_by(store, &err), -1);
+	assert_int_equal(err.kind, ERR_CONFLICT);
+	/* Nothing more is sent. */
+	assert_int_equal(insert(2, "b", &err), -1);
+	assert_int_equal(err.kind, ERR_CONFLICT);
+	store_rollback(store);
+	assert_false(store_broken(store));
+	assert_int_equal(committed(), 0);
+	/* The statement that was prepared in the part that was skipped works. */
+	begin();
+	assert_int_equal(insert(2, "b", NULL), 0);
+	assert_int_equal(count_by(store, NULL), 1);
+	commit();
+	assert_int_equal(committed(), 1);
+}
+
+/* Prepared only in the part that the server skipped. */
+static void test_what_was_skipped_is_prepared_again(void **state)
+{
+	struct statement *stmt = NULL;
+
+	NEEDS_SERVER;
+	begin();
+	assert_int_equal(insert(1, "a", NULL), 0);
+	assert_int_equal(insert(1, "again", NULL), 0);
+	stmt = prepare(store, "DELETE FROM thing WHERE n = ?1");
+	bind_number(stmt, 1, 1);
+	assert_int_equal(store_run(store, stmt, "deleting", NULL), 0);
+	store_rollback(store);
+	begin();
+	bind_number(stmt, 1, 1);
+	assert_int_equal(store_run(store, stmt, "deleting", NULL), 0);
+	commit();
+}
+
+static int rename_one(int64_t n, const char *name, struct err *err)
+{
+	struct statement *stmt = prepare(store, "UPDATE thing SET name = ?1 WHERE n = ?2");
+
+	bind_text(stmt, 1, name);
+	bind_number(stmt, 2, n);
+	return store_run_one(store, stmt, "renaming", err);
+}
+
+static void test_run_one(void **state)
+{
+	struct err err = { 0 };
+
+	NEEDS_SERVER;
+	begin();
+	assert_int_equal(insert(1, "a", NULL), 0);
+	assert_int_equal(rename_one(1, "b", NULL), 0);
+	commit();
+	assert_int_equal(postgres_number(url, "SELECT count(*) FROM thing WHERE name = 'b'"), 1);
+
+	/* A row that is not there: nothing of the batch stays. */
+	begin();
+	assert_int_equal(insert(2, "c", NULL), 0);
+	assert_int_equal(rename_one(7, "d", NULL), 0);
+	assert_int_equal(store_commit(store, &err), -1);
+	assert_int_equal(err.kind, ERR_NOT_FOUND);
+	assert_int_equal(committed(), 1);
+	assert_true(store_broken(store));
+}
+
+static void test_changed(void **state)
+{
+	struct statement *stmt;
+
+	NEEDS_SERVER;
+	begin();
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(insert(i, "x", NULL), 0);
+	stmt = prepare(store, "DELETE FROM thing WHERE n >= ?1");
+	bind_number(stmt, 1, 2);
+	assert_int_equal(store_run(store, stmt, "deleting", NULL), 0);
+	assert_int_equal(store_changed(store, stmt, NULL), 3);
+	bind_number(stmt, 1, 9);
+	assert_int_equal(store_run(store, stmt, "deleting", NULL), 0);
+	assert_int_equal(store_changed(store, stmt, NULL), 0);
+	commit();
+	assert_int_equal(committed(), 2);
+}
+
+static int64_t insert_new(struct store *s)
+{
+	struct statement *stmt = prepare(s, "INSERT INTO thing(name, n) VALUES(?1, ?2)");
+	int64_t n = 0;
+
+	assert_int_equal(store_begin(s, NULL), 0);
+	bind_text(stmt, 1, "new");
+	assert_int_equal(store_run_new(s, stmt, 2, "thing", &n, "inserting", NULL), 0);
+	assert_int_equal(store_commit(s, NULL), 0);
+	return n;
+}
+
+static void test_run_new(void **state)
+{
+	struct store *other;
+	int64_t n;
+
+	NEEDS_SERVER;
+	n = insert_new(store);
+	for (int i = 1; i < 1500; i++)
+		assert_int_equal(insert_new(store), n + i);
+	/* Another daemon's block. */
+	other = open_as(store_open_tool);
+	assert_true(insert_new(other) >= n + 2000);
+	assert_int_equal(insert_new(store), n + 1500);
+	store_close(other);
+	assert_int_equal(committed(), 1502);
+}
+
+/* There are none, so what was written after one cannot be undone alone. */
+static void test_savepoints(void **state)
+{
+	NEEDS_SERVER;
+	begin();
+	assert_int_equal(insert(1, "a", NULL), 0);
+	assert_int_equal(store_savepoint(store, NULL), 0);
+	assert_int_equal(count_by(store, NULL), 1);
+	store_savepoint_undo(store);
+	assert_int_equal(store_savepoint(store, NULL), 0);
+	assert_int_equal(insert(2, "b", NULL), 0);
+	assert_int_equal(store_savepoint_keep(store, NULL), 0);
+	commit();
+	assert_int_equal(committed(), 2);
+
+	begin();
+	assert_int_equal(store_savepoint(store, NULL), 0);
+	assert_int_equal(insert(3, "c", NULL), 0);
+	store_savepoint_undo(store);
+	assert_true(store_broken(store));
+	assert_int_equal(store_commit(store, NULL), -1);
+	assert_int_equal(committed(), 2);
+}
+
+static void test_snapshot(void **state)
+{
+	struct store *reader;
+
+	NEEDS_SERVER;
+	reader = reader_open();
+	begin();
+	assert_int_equal(insert(1, "a", NULL), 0);
+	commit();
+	assert_int_equal(store_snapshot_begin(reader, NULL), 0);
+	assert_int_equal(count_by(reader, NULL), 1);
+	begin();
+	assert_int_equal(insert(2, "b", NULL), 0);
+	commit();
+	assert_int_equal(count_by(reader, NULL), 1);
+	store_snapshot_end(reader);
+	assert_int_equal(count_by(reader, NULL), 2);
+	assert_int_equal(store_snapshot_begin(reader, NULL), 0);
+	store_snapshot_end(reader);
+	assert_int_equal(count_by(reader, NULL), 2);
+	store_close(reader);
+}
+
+static void test_a_snapshot_with_an_error(void **state)
+{
+	struct store *reader;
+	struct statement *stmt;
+	struct err err = { 0 };
+
+	NEEDS_SERVER;
+	reader = reader_open();
+	assert_int_equal(store_snapshot_begin(reader, NULL), 0);
+	stmt = prepare(reader, "SELECT 1 / (?1 - ?1)");
+	bind_number(stmt, 1, 1);
+	assert_int_equal(store_row(reader, stmt, "dividing", &err), -1);
+	assert_int_equal(count_by(reader, &err), -1);
+	store_snapshot_end(reader);
+	assert_int_equal(count_by(reader, NULL), 0);
+	store_close(reader);
+}
+
+/* ---- two connections ------------------------------------------------------------------------------ */
+
+static void test_create_lock(void **state)
+{
+	struct store *other;
+	struct err err = { 0 };
+
+	NEEDS_SERVER;
+	other = open_as(store_open_tool);
+	begin();
+	assert_int_equal(store_create_lock(store, NULL), 0);
+	assert_int_equal(count_by(store, NULL), 0);
+	/* Not to be had while the first has it. */
+	postgres_sql(url, "ALTER DATABASE \"postgres\" SET lock_timeout = 0");
+	assert_int_equal(postgres_number(url, "SELECT count(*) FROM pg_locks WHERE"
+					      " locktype = 'advisory' AND granted"),
+			 1);
+	assert_int_equal(store_begin(other, NULL), 0);
+	{
+		struct statement *stmt = prepare(other, "SET LOCAL lock_timeout = '50ms'");
+
+		assert_int_equal(store_run(other, stmt, "setting a limit", NULL), 0);
+	}
+	assert_int_equal(store_create_lock(other, NULL), 0);
+	assert_int_equal(count_by(other, &err), -1);
+	assert_int_equal(err.kind, ERR_BUSY);
+	store_rollback(other);
+	commit();
+	assert_int_equal(store_begin(other, NULL), 0);
+	assert_int_equal(store_create_lock(other, NULL), 0);
+	assert_int_equal(count_by(other, NULL), 0);
+	assert_int_equal(store_commit(other, NULL), 0);
+	store_close(other);
+}
+
+/* ---- a server that ends ----------------------------------------------------------------------------- */
+
+static void test_the_writer_is_broken_by_a_crash(void **state)
+{
+	struct err err = { 0 };
+
+	NEEDS_SERVER;
+	if (!postgres_can_crash(pg))
+		skip();
+	begin();
+	assert_int_equal(insert(1, "a", NULL), 0);
+	assert_int_equal(count_by(store, NULL), 1);
+	postgres_crash(pg);
+	assert_int_equal(store_commit(store, &err), -1);
+	assert_true(store_broken(store));
+	assert_int_equal(store_begin(store, &err), -1);
+	postgres_restart(pg);
+	assert_int_equal(committed(), 0);
+	assert_int_equal(store_begin(store, &err), -1);
+}
+
+/* Nothing was open: nothing is lost. */
+static void test_the_writer_goes_on_after_a_crash(void **state)
+{
+	struct err err = { 0 };
+
+	NEEDS_SERVER;
+	if (!postgres_can_crash(pg))
+		skip();
+	begin();
+	assert_int_equal(insert(1, "a", NULL), 0);
+	commit();
+	postgres_crash(pg);
+	assert_int_equal(store_begin(store, &err), -1);
+	assert_int_equal(err.kind, ERR_BUSY);
+	assert_int_equal(store_state(store), STORE_LOCKED);
+	assert_false(store_broken(store));
+	postgres_restart(pg);
+	begin();
+	assert_int_equal(insert(2, "b", NULL), 0);
+	commit();
+	assert_int_equal(store_state(store), STORE_WRITABLE);
+	assert_int_equal(committed(), 2);
+}
+
+static void test_a_reader_connects_again(void **state)
+{
+	struct store *reader;
+	struct err err = { 0 };
+
+	NEEDS_SERVER;
+	if (!postgres_can_crash(pg))
+		skip();
+	reader = reader_open();
+	begin();
+	assert_int_equal(insert(1, "a", NULL), 0);
+	commit();
+	assert_int_equal(count_by(reader, NULL), 1);
+	/* It does not notice a restart. */
+	postgres_crash(pg);
+	postgres_restart(pg);
+	assert_int_equal(count_by(reader, NULL), 1);
+	/* While the server is away, it fails, and tries again after a second, not before. */
+	postgres_crash(pg);
+	assert_int_equal(count_by(reader, &err), -1);
+	assert_int_equal(store_snapshot_begin(reader, &err), -1);
+	assert_int_equal(err.kind, ERR_BUSY);
+	postgres_restart(pg);
+	for (int64_t until = env_mono_ms(&env) + 10000; count_by(reader, &err) != 1;)
+		assert_true(env_mono_ms(&env) < until);
+	assert_false(store_broken(reader));
+	store_close(reader);
+}
+
+/* ---- names ------------------------------------------------------------------------------------------ */
+
+static void test_no_password_in_messages(void **state)
+{
+	static const char *const urls[] = {
+		"postgresql://alice:s3cret@localhost:1/db",
+		"postgres://alice:s3cret@127.0.0.1:1,127.0.0.1:2/db",
+		"postgresql://alice:s3cret@[::1/db",
+		"postgresql://alice:s3cret@localhost/db?nonsense",
+		"postgresql://alice@localhost:1/db?password=s3cret",
+		"postgresql:///db?host=/nonexistent&password=s3cret&port=1",
+	};
+	struct store *s = NULL;
+
+	NEEDS_SERVER;
+	for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
+		struct err err = { 0 };
+
+		assert_int_equal(store_open_tool(urls[i], &env, &s, &err), -1);
+		assert_true(err.text[0] != '\0');
+		if (strstr(err.text, "s3cret"))
+			fail_msg("%s", err.text);
+	}
+}
+
+static void test_names(void **state)
+{
+	NEEDS_SERVER;
+	assert_true(store_is_shared(store));
+	assert_int_equal(store_data_version(store), 0);
+	assert_true(store_view_holds(store));
+	assert_int_equal(strncmp(store->name, "postgresql://postgres@", 22), 0);
+	assert_false(store_name_is_shared("/var/lib/lessor/lessor.db"));
+	assert_false(store_name_is_shared("postgresql"));
+	assert_true(store_name_is_shared("postgres://x"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_values),
+		TEST(test_sums_and_numbers_in_texts),
+		TEST(test_types_change),
+		TEST(test_texts_that_are_not_utf8),
+		TEST(test_statements_within_rows),
+		TEST(test_commit_and_rollback),
+		TEST(test_a_large_batch),
+		TEST(test_an_error_is_put_off_to_the_commit),
+		TEST(test_an_error_is_found_by_a_read),
+		TEST(test_what_was_skipped_is_prepared_again),
+		TEST(test_run_one),
+		TEST(test_changed),
+		TEST(test_run_new),
+		TEST(test_savepoints),
+		TEST(test_snapshot),
+		TEST(test_a_snapshot_with_an_error),
+		TEST(test_create_lock),
+		TEST(test_the_writer_is_broken_by_a_crash),
+		TEST(test_the_writer_goes_on_after_a_crash),
+		TEST(test_a_reader_connects_again),
+		TEST(test_no_password_in_messages),
+		TEST(test_names),
+	};
+
+	return cmocka_run_group_tests(tests, setup_all, teardown_all);
+}
