@@ -79,7 +79,9 @@ static int claim_apply(struct core *core, struct core_account *account, struct l
 {
 	struct lease_event event = {
 		.kind = LEASE_EVENT_CLAIM,
-		.u.claim = { .claim = claim, .epoch = step->epoch, .host_key = step->host_key,
+		.u.claim = { .claim = claim,
+			     .epoch = step->epoch,
+			     .host_key = step->host_key,
 			     .until_ms = claim_until(core, step) },
 	};
 	struct lease_facts facts = core_facts(core, a);

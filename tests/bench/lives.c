@@ -30,7 +30,8 @@
 #define ID_ROOM 32
 
 #define SSH_KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl bench"
-#define WISH "{\"provider\":\"hetzner\",\"class\":\"standard\",\"sshPublicKey\":\"" SSH_KEY "\"," \
+#define WISH                                                                                 \
+	"{\"provider\":\"hetzner\",\"class\":\"standard\",\"sshPublicKey\":\"" SSH_KEY "\"," \
 	"\"ttlSeconds\":86400,\"idleTimeoutSeconds\":86400}"
 
 enum what { LIVES, CREATES, BEATS, RUNS, GET };
@@ -438,7 +439,8 @@ static void read_token(void)
 static int usage(void)
 {
 	fputs("usage: lives -p PORT [-n CLIENTS] [-t SECONDS [-w SECONDS]] [-m MOST] [-d SECONDS]\n"
-	      "       lives | creates | beats FILE | runs BYTES | get PATH\n", stderr);
+	      "       lives | creates | beats FILE | runs BYTES | get PATH\n",
+	      stderr);
 	return 2;
 }
 

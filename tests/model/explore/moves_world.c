@@ -197,7 +197,8 @@ static void time_over(struct mover *m)
 static void clock_jumps(struct mover *m)
 {
 	struct lease_event event = {
-		.kind = LEASE_EVENT_CLOCK_SET, .u.clock_by_ms = HOUR_MS,
+		.kind = LEASE_EVENT_CLOCK_SET,
+		.u.clock_by_ms = HOUR_MS,
 	};
 	int16_t ends[ROWS_MOST];
 	struct live *v = m->from->is_clock_suspect ? NULL : move_begin_of(m, &m->from->left.clocks);

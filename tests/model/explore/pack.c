@@ -240,7 +240,8 @@ static const char *close_row(const struct resource *r, int64_t now_ms, int most,
 		.is_seen = r->seen_ms != 0,
 		.absent_count = (uint8_t)r->absent_count,
 		.absent_age = r->absent_count && !lessor_state_is_over(r->state) ?
-			      age(now_ms, r->first_absent_ms, most) : 0,
+				      age(now_ms, r->first_absent_ms, most) :
+				      0,
 		.deletes_unknown = r->deletes_unknown != 0,
 		.retain_epoch = (uint8_t)r->retain_epoch,
 		.label_known = (uint8_t)r->label_known,

@@ -141,7 +141,9 @@ int life_commit(void *arg, struct step *step, struct lease_claim *claim)
 	struct lease_aggregate *a = step->lease.n ? &life->a : &life->own;
 	struct lease_event event = {
 		.kind = LEASE_EVENT_CLAIM,
-		.u.claim = { .claim = claim, .epoch = step->epoch, .host_key = step->host_key,
+		.u.claim = { .claim = claim,
+			     .epoch = step->epoch,
+			     .host_key = step->host_key,
 			     .until_ms = life->now_ms + PERMIT_MS + PERMIT_GUARD_MS },
 	};
 	struct lease_effects out;

@@ -519,7 +519,9 @@ static int64_t mono_ms(void *data)
 /* Connected, and the moment has passed by which it may be sent: nothing of it is. */
 static void test_too_late(void **state)
 {
-	struct env_http_request request = { .method = "DELETE", .fresh = 1, .send_by_mono_ms = 1000 };
+	struct env_http_request request = { .method = "DELETE",
+					    .fresh = 1,
+					    .send_by_mono_ms = 1000 };
 	(void)state;
 
 	http_client_free(client);
@@ -553,7 +555,9 @@ static int64_t mono_leaps_ms(void *data)
 /* It stood still while it connected. */
 static void test_too_late_when_connected(void **state)
 {
-	struct env_http_request request = { .method = "DELETE", .fresh = 1, .send_by_mono_ms = 1000 };
+	struct env_http_request request = { .method = "DELETE",
+					    .fresh = 1,
+					    .send_by_mono_ms = 1000 };
 	(void)state;
 
 	http_client_free(client);

@@ -583,14 +583,16 @@ static void test_a_permit_ends(void **state)
 		{ "at once", PRESENT, PERMIT "DELETE /servers/42 1; deleting 1 7", NULL, DELETING },
 		{ "at the last moment", PRESENT,
 		  PERMIT "pass 18999; DELETE /servers/42 1; deleting 1 7", NULL, DELETING },
-		{ "too late", PRESENT, PERMIT "pass 19000; DELETE /servers/42 1; still_there 1", NULL,
-		  PRESENT },
+		{ "too late", PRESENT, PERMIT "pass 19000; DELETE /servers/42 1; still_there 1",
+		  NULL, PRESENT },
 		{ "too late, and nothing is reported", PRESENT,
 		  PERMIT "pass 19000; DELETE /servers/42 1", NULL, PRESENT },
-		{ "much later", PRESENT, PERMIT "pass 3600000; DELETE /servers/42 1", NULL, PRESENT },
+		{ "much later", PRESENT, PERMIT "pass 3600000; DELETE /servers/42 1", NULL,
+		  PRESENT },
 		{ "a new permit", PRESENT,
 		  PERMIT "pass 19000; DELETE /servers/42 1; " PERMIT
-			 "pass 18000; DELETE /servers/42 1; deleting 1 7", NULL, DELETING },
+			 "pass 18000; DELETE /servers/42 1; deleting 1 7",
+		  NULL, DELETING },
 	};
 	struct toy toy;
 
