@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Builds the rpms lessord, lessor and lessor-devel, their debug symbols and the source rpm.
+# Builds the rpms lessord, lessord-postgresql, lessor and lessor-devel, their debug symbols and the
+# source rpm.
 #
 # On Fedora and EL this only runs rpmbuild. On Debian packaging/rpm/macros.debian replaces
 # Fedora's macros, and the build dependencies have Debian's names, not the spec's. Such rpms are

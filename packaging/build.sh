@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Builds the packages: the debs lessord, lessor and lessor-dev with debug symbols and source, and
-# the rpms. Packages a copy of the working tree, including uncommitted changes; any lintian
-# message is an error.
+# Builds the packages: the debs lessord, lessord-postgresql, lessor and lessor-dev with debug
+# symbols and source, and the rpms. Packages a copy of the working tree, including uncommitted
+# changes; any lintian message is an error.
 set -eu
 
 usage() {

@@ -83,6 +83,13 @@ packages_install() {
 			$sudo systemctl --quiet disable ssh.service ssh.socket 2>/dev/null || true
 		;;
 	esac
+	case " $missing" in
+	*" postgresql "*)
+		packages_without_services packages_apt postgresql || return 1
+		! command -v systemctl >/dev/null ||
+			$sudo systemctl --quiet disable postgresql.service 2>/dev/null || true
+		;;
+	esac
 	# shellcheck disable=SC2086
 	packages_apt $missing
 }

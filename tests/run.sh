@@ -47,12 +47,12 @@ umask 022
 # shellcheck source=packaging/packages.sh
 . "$root/packaging/packages.sh"
 # shellcheck disable=SC2086
-packages_install $packages_build $packages_test $packages_boxes || exit 1
+packages_install $packages_build $packages_test $packages_boxes $packages_storm || exit 1
 
 jobs=-j2
 failed=
 # Tests that run threads, or programs with threads: run under the thread sanitizer.
-threaded='^(test-api|test-engine(-core)?$|test-provider|test-http|test-store|test-hetzner|test-static-race|test-util-env|test-util-log'
+threaded='^(test-api|test-engine(-core|-life|-losses)?$|test-provider|test-http|test-store|test-hetzner|test-static-race|test-util-env|test-util-log'
 threaded="$threaded|api-contract|api-crabbox_|api-hostile|cli-life|kill-calls)"
 
 # NAME CTEST-REGEX CTEST-REGEX-NOT CMAKE-OPTIONS...
@@ -101,7 +101,7 @@ UBSAN_OPTIONS=print_stacktrace=1
 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 # The fault harness's thousands of simulated lives would be too slow under sanitizers.
-one asan '' '^faults-[0-9]' -DLESSOR_WERROR=ON -DLESSOR_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=Debug
+one asan '' '^(faults-[0-9]|storm-)' -DLESSOR_WERROR=ON -DLESSOR_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=Debug
 one tsan "$threaded" '' -DLESSOR_WERROR=ON -DLESSOR_SANITIZE=thread
 
 if [ -z "$only" ] && { [ -n "${CRABBOX:-}" ] || command -v crabbox || command -v go || [ -x /usr/local/go/bin/go ]; } \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/engine_response.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +11,9 @@
 #include "api/reply.h"
 #include "util/alloc.h"
 #include "util/time.h"
+
+/* For an answer 503 that does not say when to try again. */
+#define RETRY_MS 2000
 
 static const struct {
 	int status;
@@ -22,6 +26,16 @@ static const struct {
 	[RESULT_LIMIT] = { 429, "cost_limit_exceeded", "A limit is reached." },
 	[RESULT_UNAVAILABLE] = { 503, "unavailable", "Temporarily unavailable; try again." },
 };
+
+/* When to try again, in whole seconds. */
+static void retry_after(struct api_request *request, const struct engine_request *engine_request)
+{
+	int64_t ms = engine_request->retry_ms ? engine_request->retry_ms : RETRY_MS;
+	char seconds[24];
+
+	snprintf(seconds, sizeof(seconds), "%" PRId64, (ms + 999) / 1000);
+	http_reply_header(request->ex, "Retry-After", seconds);
+}
 
 /* 412 is what HTTP says of an If-Match; who sent none meets a conflict. */
 static int conflict_status(const struct api_request *request,
@@ -51,7 +65,7 @@ int engine_response_check(struct api_request *request, const struct engine_reque
 			reply_error(request, 424, "provider_not_configured", message);
 			return -1;
 		}
-		http_reply_header(request->ex, "Retry-After", "2");
+		retry_after(request, engine_request);
 		break;
 	case RESULT_CONFLICT:
 		if (engine_request->lease.id[0]) {

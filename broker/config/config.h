@@ -99,6 +99,7 @@ struct config {
 	char socket_group[33];	/* of Unix sockets; "": that of the process */
 	char store[256];	/* the path of the database; "" with PostgreSQL */
 	char advertise[112];	/* HOST:PORT, where other daemons reach this one; "": as listened */
+	char peer_ca_file[256]; /* of other daemons' certificates; "": the system's */
 	char providers[256];	/* directory of the plugins */
 	int log_format;		/* enum log_format */
 	int log_level;		/* enum log_level */

@@ -392,6 +392,7 @@ static const struct key keys[] = {
 	SERVER("socket_group", KEY_NAME, socket_group, 0, 0),
 	SERVER("store", KEY_PATH, store, 0, 0),
 	OWN(SECTION_SERVER, "advertise", 0, advertise_set, advertise_show),
+	SERVER("peer_ca_file", KEY_PATH, peer_ca_file, 0, 0),
 	SERVER("providers", KEY_PATH, providers, 0, 0),
 	OWN(SECTION_SERVER, "log", 0, log_set, log_show),
 	OWN(SECTION_SERVER, "log_level", 0, log_level_set, log_level_show),

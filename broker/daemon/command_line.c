@@ -31,6 +31,9 @@ void command_line_help(FILE *out)
 	      "  lessord backup FILE [--config FILE | --store FILE]\n"
 	      "      Copy the database to FILE and the run history to a file beside it, check\n"
 	      "      the copies, then replace earlier ones. lessord may be running.\n"
+	      "  lessord migrate --from sqlite:PATH [--to postgresql://URL | --config FILE]\n"
+	      "      Move a database file and its run history to an empty PostgreSQL database,\n"
+	      "      that of the configuration without --to. No lessord may be running.\n"
 	      "  lessord token add --owner OWNER [--org ORG] [--role user|reader|admin]\n"
 	      "                    [--expires DURATION] [--config FILE | --store FILE]\n"
 	      "      Create a client token and print it; it is never shown again. DURATION is\n"
@@ -44,7 +47,7 @@ void command_line_help(FILE *out)
 	      "Exit codes: 0 success, 1 runtime failure, 2 invalid command line or configuration,\n"
 	      "3 invalid provider or provider options, 4 database damaged or not accessible,\n"
 	      "5 database in use by another lessord, 6 no usable token, 7 resources are left (--owed),\n"
-	      "8 no database (--owed, check, backup, token list, token revoke).\n"
+	      "8 no database (--owed, check, backup, migrate, token list, token revoke).\n"
 	      "\n"
 	      "The default configuration file is " LESSOR_CONFIG_FILE ".\n",
 	      out);
@@ -171,6 +174,27 @@ static int backup_read(int argc, char **argv, struct command_line *c, struct err
 	return 0;
 }
 
+/* `argv` begins after "migrate". */
+static int migrate_read(int argc, char **argv, struct command_line *c, struct err *err)
+{
+	int mode = DO_MIGRATE;
+	const struct argv_option options[] = {
+		{ "from", ARGV_VALUE, .value = &c->from },
+		{ "to", ARGV_VALUE, .value = &c->to },
+		{ "config", ARGV_VALUE, .value = &c->config },
+		{ "help", ARGV_FLAG, .seen = &mode, .mark = DO_HELP },
+		{ 0 },
+	};
+	const struct argv_syntax syntax = { .options = options, .abbreviations = 1 };
+
+	if (argv_parse(&syntax, argc, argv, NULL, NULL, err) < 0)
+		return -1;
+	c->mode = (enum command_line_mode)mode;
+	if (mode == DO_MIGRATE && !c->from)
+		return err_set(err, ERR_INVALID, "migrate needs --from sqlite:PATH");
+	return 0;
+}
+
 int command_line_read(int argc, char **argv, struct command_line *ret, struct err *err)
 {
 	struct command_line c = { .mode = DO_RUN, .config = LESSOR_CONFIG_FILE };
@@ -183,6 +207,8 @@ int command_line_read(int argc, char **argv, struct command_line *ret, struct er
 		failed = survey_read(argc - 2, argv + 2, &c, err);
 	else if (strcmp(command, "backup") == 0)
 		failed = backup_read(argc - 2, argv + 2, &c, err);
+	else if (strcmp(command, "migrate") == 0)
+		failed = migrate_read(argc - 2, argv + 2, &c, err);
 	else
 		failed = run_read(argc - (argc > 0), argv + (argc > 0), &c, err);
 	if (failed)

@@ -27,6 +27,7 @@ enum command_line_mode {
 	DO_OWED,
 	DO_SURVEY,
 	DO_BACKUP,
+	DO_MIGRATE,
 	DO_TOKEN_ADD,
 	DO_TOKEN_LIST,
 	DO_TOKEN_REVOKE,
@@ -42,6 +43,7 @@ struct command_line {
 	const char *provider;  /* DO_DUMP */
 	const char *store;     /* token, backup: overrides the configuration; may be NULL */
 	const char *target;    /* DO_BACKUP; set */
+	const char *from, *to; /* DO_MIGRATE; `from` is set, `to` may be NULL */
 	const char *owner, *org, *role, *expires; /* DO_TOKEN_ADD; owner is set */
 	const char *id;				  /* DO_TOKEN_REVOKE */
 };

@@ -328,11 +328,18 @@ static const struct {
 	[TASK_DISPATCH] = { "dispatch", dispatch_due, STEP_OBSERVE, NULL },
 };
 
+/* When a task is looked at again that is due while the core rests. */
+#define REST_LOOK_MS 1000
+
 static void task_start(struct core *core, struct core_account *a, enum account_task task)
 {
 	/* Results of an observation that has run are applied even while draining. */
 	if ((core->draining || a->is_held) && task != TASK_OBSERVE)
 		return;
+	if (core->resting && task != TASK_OBSERVE) {
+		account_task_at(core, a, task, core_now(core) + REST_LOOK_MS);
+		return;
+	}
 	log_debug(LOG_FIELDS({ "account", a->account->config.name }), "task %s is due",
 		  tasks[task].name);
 	tasks[task].start(core, a);

@@ -43,13 +43,14 @@ struct lease_facts core_facts(struct core *core, const struct lease_aggregate *a
 		.running = running != NULL,
 		.running_since_ms = running ? running->begun_ms : 0,
 		.is_clock_suspect = core_clock_is_suspect(core),
-		.has_lost_sight = core_has_lost_sight(core),
 		.is_shared = core->config.is_shared,
 		.store_ahead_ms = core->store_ahead_ms,
 		.account = a->lease.account,
 		.signer = &core->signer,
 	};
 
+	/* After the time was read: a pause between the two must not hide that it is too late. */
+	f.has_lost_sight = core_has_lost_sight(core);
 	account_facts(core, core_account_find(core, a->lease.account), &f);
 	return f;
 }

@@ -4,6 +4,8 @@
 #include <limits.h>
 #include <stdio.h>
 
+#include "engine/moving.h"
+
 /* While the store cannot be written: how long a request waits before it is answered 503. */
 #define STORE_PATIENCE_MS 5000
 /* Requests in one batch while the store lives on its reserve, which is for short transactions. */
@@ -56,13 +58,13 @@ static void batch_postpone(struct batch *batch)
 			 store_watch_message(batch->watch));
 		request->done(request);
 	}
-	core_answer_overdue(batch->core);
+	core_answer_overdue(batch->life->core);
 }
 
 /* Opens the transaction. 0; 1: not now, the batch is postponed; -1: the store is broken. */
 static int batch_begin(struct batch *batch, struct err *err)
 {
-	struct core *core = batch->core;
+	struct core *core = batch->life->core;
 	struct engine_request *request;
 	int rc;
 
@@ -89,7 +91,7 @@ static void requests_take(struct batch *batch)
 
 	while (most-- > 0 && (request = STAILQ_FIRST(&batch->work.requests)) != NULL) {
 		STAILQ_REMOVE_HEAD(&batch->work.requests, link);
-		core_request(batch->core, request);
+		core_request(batch->life->core, request);
 	}
 	if (STAILQ_EMPTY(&batch->work.requests))
 		return;
@@ -98,17 +100,59 @@ static void requests_take(struct batch *batch)
 	inbox_return(batch->inbox, &rest);
 }
 
+void batch_sort(struct batch *batch)
+{
+	struct pending_claim_list claims = STAILQ_HEAD_INITIALIZER(claims);
+	struct pending_claim_list stale = STAILQ_HEAD_INITIALIZER(stale);
+	struct step_list results = STAILQ_HEAD_INITIALIZER(results);
+	struct pending_claim *pending;
+	struct step *step;
+
+	STAILQ_CONCAT(&claims, &batch->work.claims);
+	while ((pending = STAILQ_FIRST(&claims)) != NULL) {
+		STAILQ_REMOVE_HEAD(&claims, link);
+		if (pending->life == batch->life)
+			STAILQ_INSERT_TAIL(&batch->work.claims, pending, link);
+		else
+			STAILQ_INSERT_TAIL(&stale, pending, link);
+	}
+	inbox_claims_refuse(&stale);
+	STAILQ_CONCAT(&results, &batch->work.results);
+	while ((step = STAILQ_FIRST(&results)) != NULL) {
+		STAILQ_REMOVE_HEAD(&results, queued);
+		if (life_of(step) == batch->life)
+			STAILQ_INSERT_TAIL(&batch->work.results, step, queued);
+		else
+			life_step_back(step);
+	}
+}
+
+void batch_refuse(struct batch *batch)
+{
+	struct engine_request *request;
+
+	batch->life = NULL;
+	batch_sort(batch);
+	while ((request = STAILQ_FIRST(&batch->work.requests)) != NULL) {
+		STAILQ_REMOVE_HEAD(&batch->work.requests, link);
+		moving_answer(request);
+	}
+}
+
 int batch_run(struct batch *batch, struct err *err)
 {
-	struct core *core = batch->core;
+	struct core *core = batch->life->core;
 	struct step *step;
 	int rc = batch_begin(batch, err);
 
 	if (rc)
 		return rc < 0 ? -1 : 0;
+	life_credit(batch->life);
 	claims_take(core, &batch->work);
 	while ((step = STAILQ_FIRST(&batch->work.results)) != NULL) {
 		STAILQ_REMOVE_HEAD(&batch->work.results, queued);
+		/* batch_sort has left those of this life. */
+		life_step_back(step);
 		core_step_done(core, step);
 	}
 	requests_take(batch);

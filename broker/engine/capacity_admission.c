@@ -128,7 +128,8 @@ void capacity_admit(struct core *core)
 	int64_t n = 0;
 
 	queue->is_changed |= queue->is_blocked;
-	if (!queue->is_changed || core->draining || store_state(core->store) == STORE_RESERVE)
+	if (!queue->is_changed || core->draining || core->resting ||
+	    store_state(core->store) == STORE_RESERVE)
 		return;
 	queue->is_changed = queue->is_blocked = 0;
 	queue->stop_count = 0;

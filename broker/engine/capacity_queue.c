@@ -181,19 +181,14 @@ void capacity_changed(struct core *core)
 int capacity_is_due(const struct core *core)
 {
 	return core->capacity->count && core->capacity->is_changed && !core->draining &&
-	       store_state(core->store) != STORE_RESERVE;
+	       !core->resting && store_state(core->store) != STORE_RESERVE;
 }
 
 void capacity_publish(struct core *core)
 {
-	if (core->capacity->is_news)
-		atomic_fetch_add(&core->capacity->version, 1);
+	if (core->capacity->is_news && core->hooks.queue_changed)
+		core->hooks.queue_changed(core->hooks.arg);
 	core->capacity->is_news = 0;
-}
-
-uint64_t core_queue_version(const struct core *core)
-{
-	return atomic_load(&core->capacity->version);
 }
 
 /* ---- a start ------------------------------------------------------------------------------ */
@@ -239,7 +234,6 @@ int capacity_init(struct core *core, struct err *err)
 
 	LIST_INIT(&queue->accounts);
 	queue->is_changed = 1;
-	queue->version = 1;
 	core->capacity = queue;
 	if (store_queue_owner_each(core->store, turn_read, queue, err) ||
 	    store_queue_each(core->store, waiter_read, queue, err))

@@ -2,8 +2,6 @@
 /* The queue for capacity in memory, for the two files that implement it. */
 #pragma once
 
-#include <stdatomic.h>
-
 #include "engine/internal.h"
 #include "store/queue.h"
 
@@ -42,7 +40,6 @@ struct capacity_queue {
 	int is_news;		     /* who waits has changed since the last commit */
 	struct capacity_stop *stops; /* as the last capacity_admit found them */
 	size_t stop_count;
-	_Atomic uint64_t version;
 };
 
 /* The ring of an account; an empty one if it has none yet. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/moving.h"
 #include "util/alloc.h"
 #include "util/log.h"
 #include "util/text.h"
@@ -354,6 +355,36 @@ int64_t core_next_ms(const struct core *core)
 				  core->next_waiter_ms);
 
 	return capacity_is_due(core) ? earlier_ms(next, core_now(core)) : next;
+}
+
+void core_rest(struct core *core, int on)
+{
+	core->resting = on;
+	/* Leases may have waited for their turn meanwhile. */
+	if (!on)
+		capacity_changed(core);
+}
+
+/* ---- the end ----------------------------------------------------------------------- */
+
+void core_abandon(struct core *core)
+{
+	struct request_list list = STAILQ_HEAD_INITIALIZER(list);
+	struct engine_request *request;
+
+	if (core->in_transaction)
+		store_rollback(core->store);
+	core->in_transaction = 0;
+	core_overdue_abandon(core);
+	core_cancel_steps(core);
+	STAILQ_CONCAT(&list, &core->answers);
+	waiters_take(core, &list);
+	STAILQ_CONCAT(&list, &core->pool_waiters);
+	STAILQ_CONCAT(&list, &core->forget_waiters);
+	while ((request = STAILQ_FIRST(&list)) != NULL) {
+		STAILQ_REMOVE_HEAD(&list, link);
+		moving_answer(request);
+	}
 }
 
 void core_drain(struct core *core)

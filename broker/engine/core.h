@@ -19,6 +19,8 @@ struct core_hooks {
 	/* Runs a step. Called by core_flush, after the commit. The callee owns the step until it
 	 * returns it with core_step_done. */
 	void (*start)(void *arg, struct step *step);
+	/* A commit has changed who waits in the queue for capacity. NULL: nobody is told. */
+	void (*queue_changed)(void *arg);
 	void *arg;
 };
 
@@ -110,8 +112,6 @@ int core_steps_running(const struct core *core);
 int core_check(const struct core *core, struct err *err);
 /* The store of the configuration. */
 struct store *core_store(const struct core *core);
-/* See engine_queue_version. */
-uint64_t core_queue_version(const struct core *core);
 void core_set_limits(struct core *core, const struct engine_limits *limits);
 /* Schedules a reload of the provider files of every account; the results are logged. */
 void core_reload(struct core *core);
@@ -119,3 +119,11 @@ void core_reload(struct core *core);
 void core_drain(struct core *core);
 /* Sets the cancel flag of every running step. */
 void core_cancel_steps(struct core *core);
+/* Starts no more steps, but serves requests; `on` 0: continues. Before the accounts are yielded. */
+void core_rest(struct core *core, int on);
+/*
+ * The accounts are no longer this process's: answers every request that the core holds, also those
+ * whose batch was not committed, with `account_moving`, and cancels the steps. Only core_free may
+ * follow.
+ */
+void core_abandon(struct core *core);

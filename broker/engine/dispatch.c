@@ -146,7 +146,7 @@ static void dispatch_ready(struct core *core, struct core_account *a)
 	 * In an account that is not verified nothing may be created, deleted or concluded from
 	 * absence, so no step could achieve anything.
 	 */
-	if (core->draining || !core_account_is_identified(core, a) ||
+	if (core->draining || core->resting || !core_account_is_identified(core, a) ||
 	    account_is_blocked(a->account, NULL, 0))
 		return;
 	while (a->running < a->account->config.max_steps) {

@@ -31,7 +31,7 @@ static void request_reject(struct engine_request *request)
 
 void engine_submit(struct engine *engine, struct engine_request *request)
 {
-	request->submitted_ms = env_mono_ms(engine->config.env);
+	request->submitted_ms = env_mono_ms(engine->parts.config.env);
 	if (inbox_put_request(&engine->inbox, request))
 		request_reject(request);
 }
@@ -43,12 +43,13 @@ static void result_arrived(void *arg, struct step *step)
 
 static int workers_start(struct engine *engine, struct err *err)
 {
-	const struct engine_config *config = &engine->config;
+	const struct engine_config *config = &engine->parts.config;
+	struct workers **workers = xcalloc(config->account_count + 1, sizeof(struct workers *));
 
-	engine->workers = xcalloc(config->account_count + 1, sizeof(*engine->workers));
+	engine->parts.workers = workers;
 	for (size_t i = 0; i < config->account_count; i++) {
-		if (workers_new(config->worker_threads, result_arrived, &engine->inbox,
-				&engine->workers[i], err))
+		if (workers_new(config->worker_threads, result_arrived, &engine->inbox, &workers[i],
+				err))
 			return -1;
 	}
 	return 0;
@@ -56,9 +57,11 @@ static int workers_start(struct engine *engine, struct err *err)
 
 static void workers_end(struct engine *engine)
 {
-	for (size_t i = 0; engine->workers && i < engine->config.account_count; i++)
-		workers_free(engine->workers[i]);
-	free(engine->workers);
+	struct workers **workers = engine->parts.workers;
+
+	for (size_t i = 0; workers && i < engine->parts.config.account_count; i++)
+		workers_free(workers[i]);
+	free(workers);
 }
 
 static int thread_start(struct engine *engine, struct err *err)
@@ -78,15 +81,13 @@ static int thread_start(struct engine *engine, struct err *err)
 
 static int engine_start(struct engine *engine, struct err *err)
 {
-	const struct engine_config *config = &engine->config;
+	const struct engine_config *config = &engine->parts.config;
 
-	if (life_begin(&engine->life, config, err))
+	/* With an ownership the thread claims, as often as necessary. */
+	if (!config->ownership && engine_begin(engine, config->store, err))
 		return -1;
-	if (config->on_crashes_counted)
-		config->on_crashes_counted();
 	if (workers_start(engine, err))
 		return -1;
-	engine->life.workers = engine->workers;
 	return thread_start(engine, err);
 }
 
@@ -94,10 +95,10 @@ int engine_new(const struct engine_config *config, struct engine **ret, struct e
 {
 	struct engine *engine = xcalloc(1, sizeof(*engine));
 
-	engine->config = *config;
-	engine->life.inbox = &engine->inbox;
-	engine->life.accounts = config->accounts;
-	engine->life.account_count = config->account_count;
+	engine->parts.config = *config;
+	engine->parts.inbox = &engine->inbox;
+	engine->parts.queue_version = &engine->queue_version;
+	atomic_store(&engine->queue_version, 1);
 	inbox_init(&engine->inbox);
 	atomic_store(&engine->moved_ms, env_mono_ms(config->env));
 	if (engine_start(engine, err)) {
@@ -141,7 +142,7 @@ void engine_reload(struct engine *engine)
 
 uint64_t engine_queue_version(const struct engine *engine)
 {
-	return core_queue_version(engine->life.core);
+	return atomic_load(&engine->queue_version);
 }
 
 enum store_state engine_store_state(const struct engine *engine)
@@ -149,11 +150,16 @@ enum store_state engine_store_state(const struct engine *engine)
 	return store_watch_state(&engine->watch);
 }
 
+int engine_is_owner(const struct engine *engine)
+{
+	return atomic_load(&engine->is_owner);
+}
+
 int engine_is_moving(const struct engine *engine, int64_t within_ms)
 {
 	if (within_ms < ENGINE_ROUND_MS)
 		within_ms = ENGINE_ROUND_MS;
-	return env_mono_ms(engine->config.env) - atomic_load(&engine->moved_ms) <= within_ms;
+	return env_mono_ms(engine->parts.config.env) - atomic_load(&engine->moved_ms) <= within_ms;
 }
 
 static void stop_signal(struct engine *engine, int cancel)
@@ -182,14 +188,25 @@ void engine_stop(struct engine *engine, int64_t grace_ms)
 	engine->thread_runs = 0;
 }
 
+/* What came back after the thread had ended. */
+static void inbox_empty(struct engine *engine)
+{
+	struct step *step;
+
+	while ((step = STAILQ_FIRST(&engine->inbox.work.results)) != NULL) {
+		STAILQ_REMOVE_HEAD(&engine->inbox.work.results, queued);
+		life_step_back(step);
+	}
+}
+
 void engine_free(struct engine *engine)
 {
 	if (!engine)
 		return;
 	engine_stop(engine, 0);
 	workers_end(engine);
-	life_fini(&engine->life);
-	store_close(engine->config.store);
+	inbox_empty(engine);
+	life_free(engine->life);
 	inbox_fini(&engine->inbox);
 	free(engine);
 }

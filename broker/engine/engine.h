@@ -22,6 +22,7 @@
 #include "util/err.h"
 
 struct engine;
+struct engine_ownership;
 
 /* An operation that crashed an earlier process. */
 struct engine_crash {
@@ -34,6 +35,11 @@ struct engine_crash {
 struct engine_config {
 	const struct env *env;
 	struct store *store; /* the writing one; the engine closes it, even if engine_new fails */
+	/*
+	 * NULL: the accounts belong to this process until it ends. Else to whom and how long
+	 * (ownership.h); `store` is then NULL. Borrowed, until engine_free.
+	 */
+	const struct engine_ownership *ownership;
 	struct account **accounts; /* borrowed; must outlive the engine */
 	size_t account_count;
 	struct engine_limits limits;
@@ -114,7 +120,7 @@ enum request_result {
 	RESULT_INVALID,
 	RESULT_CONFLICT,    /* `code` says which */
 	RESULT_LIMIT,	    /* one of the engine_limits is reached */
-	RESULT_UNAVAILABLE, /* shutting down, the account cannot be used, or a store error */
+	RESULT_UNAVAILABLE, /* shutting down, the account cannot be used or moves, or a store error */
 	RESULT_PENDING,	    /* internal: the request is answered later */
 };
 
@@ -214,6 +220,7 @@ struct engine_request {
 	enum request_early early;
 	char code[40];
 	char message[400];
+	int64_t retry_ms;	/* RESULT_UNAVAILABLE: when to try again; 0: not stated */
 	struct limit_hit limit; /* RESULT_LIMIT: which one, and how much of it is used */
 	struct lease lease;
 	struct attempt attempts[ATTEMPTS_SHOWN]; /* of the lease; create and release only */
@@ -261,6 +268,8 @@ void engine_set_limits(struct engine *engine, const struct engine_limits *limits
 uint64_t engine_queue_version(const struct engine *engine);
 /* Can requests be saved? As of the last iteration. Any thread. */
 enum store_state engine_store_state(const struct engine *engine);
+/* Are the accounts this process's now? Always, without an ownership. Any thread. */
+int engine_is_owner(const struct engine *engine);
 /* Reloads the provider files of every account; the results are logged. Any thread. */
 void engine_reload(struct engine *engine);
 /*

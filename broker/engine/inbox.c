@@ -100,3 +100,20 @@ void inbox_claims_answer(struct pending_claim_list *list)
 		sem_post(&pending->answered);
 	}
 }
+
+void inbox_claims_refuse(struct pending_claim_list *list)
+{
+	struct pending_claim *pending;
+
+	while ((pending = STAILQ_FIRST(list)) != NULL) {
+		STAILQ_REMOVE_HEAD(list, link);
+		pending->is_refused = 1;
+		if (pending->claim) {
+			pending->claim->result = -1;
+			pending->claim->err = (struct err){ 0 };
+			err_set(&pending->claim->err, ERR_REFUSED,
+				"the account has moved to another lessord");
+		}
+		sem_post(&pending->answered);
+	}
+}

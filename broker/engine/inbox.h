@@ -19,6 +19,7 @@ struct pending_claim {
 	struct engine_life *life; /* that started the step */
 	struct step *step;
 	struct lease_claim *claim; /* NULL: a barrier, answered after the commit */
+	int is_refused;		   /* a barrier: there is no commit */
 	sem_t answered;
 	STAILQ_ENTRY(pending_claim) link;
 };
@@ -67,5 +68,7 @@ int inbox_work_is_empty(const struct inbox_work *work);
 void inbox_work_take(struct inbox_work *from, struct inbox_work *to);
 /* Puts `work` back in front of what has arrived since. Takes the lock. */
 void inbox_return(struct inbox *inbox, struct inbox_work *work);
-/* Answers all claims or barriers of the list. */
+/* Answers the barriers of the list: all claims before them are durable. */
 void inbox_claims_answer(struct pending_claim_list *list);
+/* Refuses the claims and barriers of the list, because the account is not ours. */
+void inbox_claims_refuse(struct pending_claim_list *list);

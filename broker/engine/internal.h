@@ -162,6 +162,7 @@ struct core {
 	struct capacity_queue *capacity; /* capacity_queue.c */
 	int in_transaction;
 	int draining;
+	int resting; /* core_rest */
 };
 
 /* ---- state.c: the clock, the accounts, the leases -------------------------------------------- */
@@ -316,6 +317,8 @@ void core_wait(struct core *core, struct engine_request *request);
 void core_wake(struct core *core, const struct lease_aggregate *a);
 /* Answers the requests whose time is over; `all`: every one. */
 void core_wait_timeouts(struct core *core, int64_t now_ms, int all);
+/* Moves all that wait to the list. */
+void waiters_take(struct core *core, struct request_list *list);
 /* Does a request wait for this lease? */
 int core_is_awaited(const struct core *core, int64_t n);
 
@@ -396,6 +399,8 @@ void core_account_unblocked(struct core *core, struct core_account *a, int is_st
 void core_overdue_check(struct core *core);
 /* A step has returned after all. */
 void core_overdue_over(struct core *core, const struct in_flight *ran);
+/* The core is about to be freed: nobody waits for its steps any more. */
+void core_overdue_abandon(struct core *core);
 
 /* ---- crashes.c: operations that crashed the daemon ------------------------------------------- */
 

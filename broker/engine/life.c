@@ -1,35 +1,47 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/life.h"
 
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "util/alloc.h"
 #include "util/bug.h"
+
+/* ---- on a worker's thread ------------------------------------------------------------------ */
 
 static int step_claim(void *arg, struct step *step, struct lease_claim *claim)
 {
 	struct engine_life *life = arg;
 	struct pending_claim pending = { .life = life, .step = step, .claim = claim };
 
-	inbox_ask(life->inbox, &pending);
+	inbox_ask(life->parts->inbox, &pending);
 	return claim->result;
 }
 
-static void step_barrier(void *arg, struct step *step)
+static int step_barrier(void *arg, struct step *step)
 {
 	struct engine_life *life = arg;
 	struct pending_claim pending = { .life = life, .step = step };
 
-	inbox_ask(life->inbox, &pending);
+	inbox_ask(life->parts->inbox, &pending);
+	return pending.is_refused ? -1 : 0;
 }
+
+/* ---- hooks of the core --------------------------------------------------------------------- */
 
 static void start_step(void *arg, struct step *step)
 {
 	struct engine_life *life = arg;
+	const struct engine_config *config = &life->parts->config;
 
 	step->claim = step_claim;
 	step->barrier = step_barrier;
 	step->claim_arg = life;
-	for (size_t i = 0; i < life->account_count; i++) {
-		if (life->accounts[i] == step->account) {
-			workers_submit(life->workers[i], step);
+	for (size_t i = 0; i < config->account_count; i++) {
+		if (config->accounts[i] == step->account) {
+			life->out++;
+			life->parts->out++;
+			workers_submit(life->parts->workers[i], step);
 			return;
 		}
 	}
@@ -37,15 +49,136 @@ static void start_step(void *arg, struct step *step)
 	BUG_ON(1);
 }
 
-int life_begin(struct engine_life *life, const struct engine_config *config, struct err *err)
+static void queue_changed(void *arg)
 {
-	struct core_hooks hooks = { .start = start_step, .arg = life };
+	struct engine_life *life = arg;
 
-	return core_new(config, &hooks, &life->core, err);
+	atomic_fetch_add(life->parts->queue_version, 1);
 }
 
-void life_fini(struct engine_life *life)
+/* ---- begin and end ------------------------------------------------------------------------- */
+
+static void store_end(struct engine_life *life, int yield)
 {
+	const struct engine_ownership *ownership = life->parts->config.ownership;
+
+	if (ownership)
+		ownership->end(ownership->arg, life->store, yield);
+	else
+		store_close(life->store);
+	life->store = NULL;
+}
+
+int life_begin(struct life_parts *parts, struct store *store, struct engine_life **ret,
+	       struct err *err)
+{
+	struct engine_life *life = xcalloc(1, sizeof(*life));
+	struct core_hooks hooks = { start_step, queue_changed, life };
+
+	life->parts = parts;
+	life->store = parts->config.store = store;
+	if (core_new(&parts->config, &hooks, &life->core, err)) {
+		store_end(life, 1);
+		free(life);
+		return -1;
+	}
+	/* What waits for capacity may be another than before. */
+	queue_changed(life);
+	*ret = life;
+	return 0;
+}
+
+void life_free(struct engine_life *life)
+{
+	if (!life)
+		return;
 	core_free(life->core);
 	life->core = NULL;
+	store_end(life, 1);
+	free(life);
+}
+
+void life_end(struct engine_life *life, int yield)
+{
+	core_abandon(life->core);
+	core_free(life->core);
+	life->core = NULL;
+	store_end(life, yield);
+	if (!life->out)
+		free(life);
+}
+
+struct engine_life *life_of(const struct step *step)
+{
+	return step->claim_arg;
+}
+
+int life_step_back(struct step *step)
+{
+	struct engine_life *life = life_of(step);
+
+	life->out--;
+	life->parts->out--;
+	if (life->core)
+		return 0;
+	step_free(step);
+	if (!life->out)
+		free(life);
+	return 1;
+}
+
+/* ---- ownership ----------------------------------------------------------------------------- */
+
+static struct engine_owned owned_now(const struct engine_life *life)
+{
+	const struct engine_ownership *ownership = life->parts->config.ownership;
+	struct engine_owned owned = { 0 };
+
+	ownership->look(ownership->arg, life->store, &owned);
+	return owned;
+}
+
+int64_t life_renew_in(const struct engine_life *life)
+{
+	const struct engine_ownership *ownership = life->parts->config.ownership;
+	int64_t left;
+
+	if (!ownership)
+		return INT64_MAX;
+	/* Renewed that long ago, it would last for the rest of the TTL. */
+	left = owned_now(life).until_mono_ms - (ownership->ttl_ms - ownership->renew_ms) -
+	       env_mono_ms(life->parts->config.env);
+	return left > 0 ? left : 0;
+}
+
+int life_renew(struct engine_life *life, struct err *err)
+{
+	const struct engine_ownership *ownership = life->parts->config.ownership;
+
+	if (life_renew_in(life) > 0)
+		return 0;
+	return ownership->renew(ownership->arg, life->store, err) ? -1 : 0;
+}
+
+void life_credit(struct engine_life *life)
+{
+	const struct engine_ownership *ownership = life->parts->config.ownership;
+	struct engine_owned owned;
+
+	if (!ownership)
+		return;
+	owned = owned_now(life);
+	core_see_until(life->core, owned.until_mono_ms - ownership->margin_ms);
+	if (owned.seq == life->seq)
+		return;
+	life->seq = owned.seq;
+	if (owned.gap_ms > ownership->ttl_ms - ownership->margin_ms)
+		core_gap(life->core, owned.gap_ms);
+}
+
+int life_is_lost(const struct engine_life *life)
+{
+	const struct engine_ownership *ownership = life->parts->config.ownership;
+
+	return ownership && ownership->is_lost(ownership->arg, life->store);
 }

@@ -71,6 +71,16 @@ void core_overdue_check(struct core *core)
 	}
 }
 
+void core_overdue_abandon(struct core *core)
+{
+	for (size_t i = 0; i < IN_FLIGHT_BUCKETS; i++) {
+		for (struct in_flight *r = core->in_flight[i]; r; r = r->next) {
+			if (r->is_overdue && !r->step->look)
+				account_count_overdue(r->step->account, -1);
+		}
+	}
+}
+
 void core_overdue_over(struct core *core, const struct in_flight *ran)
 {
 	const struct step *step = ran->step;

@@ -4,10 +4,16 @@
  * transaction, commits, and only then answers. Claims are the exception: they are answered as
  * soon as they are decided. A step requests the commit itself (the barrier) before its next
  * request to the provider; until then, further claims can join the transaction.
+ *
+ * Where accounts can be lost, a turn without a life tries to begin one, and refuses what has come.
  */
 #include "engine/turns.h"
 
+#include <string.h>
 #include <time.h>
+
+#include "util/log.h"
+#include "util/text.h"
 
 /* The longest sleep, even if nothing is due: the wall clock may jump meanwhile. */
 #define SLEEP_MOST_MS 1000
@@ -17,7 +23,14 @@ _Static_assert(SLEEP_MOST_MS * 2 < ENGINE_ROUND_MS, "an idle engine would count 
 /* While the store cannot be written: the pause before the next attempt. */
 #define STORE_RETRY_MS 200
 
-/* Whatever arrives meanwhile cannot be written either. The caller holds the lock. */
+static int64_t least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* ---- waiting, with the lock of the inbox ------------------------------------------------- */
+
+/* Whatever arrives meanwhile cannot be written either. */
 static void pause_locked(struct inbox *inbox)
 {
 	struct timespec until = env_after_ms(CLOCK_MONOTONIC, STORE_RETRY_MS);
@@ -27,44 +40,54 @@ static void pause_locked(struct inbox *inbox)
 		;
 }
 
-/* Waits for work or the next due time. The caller holds the lock. */
+/* How long until there is something to do by itself, at most. */
+static int64_t sleep_ms(const struct engine *engine)
+{
+	const struct env *env = engine->parts.config.env;
+	int64_t wait, next;
+
+	if (!engine->life)
+		return least(engine->claim_mono_ms - env_mono_ms(env), SLEEP_MOST_MS);
+	wait = least(engine->is_open ? CLAIMS_WAIT_MS : SLEEP_MOST_MS, life_renew_in(engine->life));
+	next = core_next_ms(engine->life->core);
+	return next ? least(wait, next - env_wall_ms(env)) : wait;
+}
+
 static void wait_locked(struct engine *engine)
 {
-	int64_t next = core_next_ms(engine->life.core);
-	int64_t wait = engine->is_open ? CLAIMS_WAIT_MS : SLEEP_MOST_MS;
+	int64_t wait = sleep_ms(engine);
 	struct timespec until;
 
-	if (next) {
-		int64_t left = next - env_wall_ms(engine->config.env);
-
-		if (left <= 0)
-			return;
-		if (left < wait)
-			wait = left;
-	}
+	if (wait <= 0)
+		return;
 	until = env_after_ms(CLOCK_MONOTONIC, wait);
 	pthread_cond_timedwait(&engine->inbox.arrived, &engine->inbox.lock, &until);
 }
 
-/* Carries out what other threads have ordered. The caller holds the lock. */
-static void orders_take(struct engine *engine, int *is_draining)
+/* ---- what other threads ordered ------------------------------------------------------------ */
+
+/* The caller holds the lock. */
+static void orders_take(struct engine *engine)
 {
 	struct inbox_orders *orders = &engine->inbox.orders;
-	struct core *core = engine->life.core;
+	struct core *core = engine->life ? engine->life->core : NULL;
 
 	if (orders->limits_changed) {
-		core_set_limits(core, &orders->limits);
+		engine->parts.config.limits = orders->limits;
+		if (core)
+			core_set_limits(core, &orders->limits);
 		orders->limits_changed = 0;
 	}
-	if (orders->reload) {
+	if (orders->reload && core) {
 		core_reload(core);
 		orders->reload = 0;
 	}
-	if (orders->stopping && !*is_draining) {
-		*is_draining = 1;
-		core_drain(core);
+	if (orders->stopping && !engine->is_draining) {
+		engine->is_draining = 1;
+		if (core)
+			core_drain(core);
 	}
-	if (orders->cancel)
+	if (orders->cancel && core)
 		core_cancel_steps(core);
 }
 
@@ -74,61 +97,204 @@ static void batch_take(struct engine *engine, struct batch *batch)
 	struct inbox *inbox = &engine->inbox;
 
 	*batch = (struct batch){
-		.env = engine->config.env,
+		.env = engine->parts.config.env,
 		.inbox = inbox,
 		.watch = &engine->watch,
-		.core = engine->life.core,
+		.life = engine->life,
 		.hurry = inbox->orders.hurry,
 		.is_stopping = inbox->orders.stopping,
 	};
 	inbox->orders.hurry = 0;
 	inbox_work_take(&inbox->work, &batch->work);
-	batch->may_wait = STAILQ_EMPTY(&batch->work.requests) &&
-			  STAILQ_EMPTY(&batch->work.results) &&
-			  !STAILQ_EMPTY(&batch->work.claims) && !batch->hurry;
+}
+
+/* ---- a life begins and ends ---------------------------------------------------------------- */
+
+int engine_begin(struct engine *engine, struct store *store, struct err *err)
+{
+	struct engine_config *config = &engine->parts.config;
+
+	if (life_begin(&engine->parts, store, &engine->life, err))
+		return -1;
+	if (config->on_crashes_counted)
+		config->on_crashes_counted();
+	/* Those of an earlier process are counted once. */
+	config->on_crashes_counted = NULL;
+	config->crash_count = 0;
+	atomic_store(&engine->is_owner, 1);
+	return 0;
+}
+
+/* Says why the accounts cannot be claimed, once for each reason. */
+static void claim_failed(struct engine *engine, const struct err *err)
+{
+	if (!strcmp(engine->claim_error, err->text))
+		return;
+	TEXT_SET(engine->claim_error, err->text);
+	log_error(LOG_FIELDS({ "account", engine->parts.config.accounts[0]->config.name },
+			     { "error", err->text }, { "event", "account.unclaimed" }),
+		  "cannot claim account %s; trying again",
+		  engine->parts.config.accounts[0]->config.name);
+}
+
+/* Tries to become the owner, if it is time. */
+static void claim(struct engine *engine)
+{
+	const struct engine_config *config = &engine->parts.config;
+	const struct engine_ownership *ownership = config->ownership;
+	struct store *store = NULL;
+	struct err err = { 0 };
+	int rc;
+
+	if (engine->is_draining || engine->claim_mono_ms > env_mono_ms(config->env))
+		return;
+	for (size_t i = 0; i < config->account_count; i++)
+		account_doubt(config->accounts[i]);
+	rc = ownership->claim(ownership->arg, &store, &err);
+	if (!rc && engine_begin(engine, store, &err) == 0) {
+		engine->claim_error[0] = '\0';
+		log_notice(LOG_FIELDS({ "account", config->accounts[0]->config.name },
+				      { "event", "account.claimed" }),
+			   "claimed account %s", config->accounts[0]->config.name);
+		return;
+	}
+	engine->claim_mono_ms = env_mono_ms(config->env) + ownership->retry_ms;
+	if (rc <= 0)
+		claim_failed(engine, &err);
+}
+
+static void end(struct engine *engine, int yield)
+{
+	struct engine_life *life = engine->life;
+
+	/* Before the answers: whoever tries again at once is told the truth. */
+	atomic_store(&engine->is_owner, 0);
+	engine->life = NULL;
+	engine->is_open = engine->is_postponed = 0;
+	engine->claim_mono_ms = env_mono_ms(engine->parts.config.env) +
+				(yield ? engine->parts.config.ownership->retry_ms : 0);
+	life_end(life, yield);
+}
+
+static void lose(struct engine *engine, struct batch *batch, const struct err *err)
+{
+	const char *name = engine->parts.config.accounts[0]->config.name;
+
+	log_warning(LOG_FIELDS({ "account", name }, { "error", err->text },
+			       { "event", "account.lost" }),
+		    "account %s is lost; claiming it again", name);
+	end(engine, 0);
+	batch_refuse(batch);
+}
+
+/* Somebody else should be the owner: starts no more steps, and yields when none runs. */
+static void yield_if_unwanted(struct engine *engine)
+{
+	const struct engine_ownership *ownership = engine->parts.config.ownership;
+	struct engine_life *life = engine->life;
+	int unwanted;
+
+	if (!ownership || !ownership->is_unwanted || engine->is_draining)
+		return;
+	unwanted = ownership->is_unwanted(ownership->arg);
+	core_rest(life->core, unwanted);
+	if (unwanted && !engine->is_open && !engine->is_postponed &&
+	    core_steps_running(life->core) == 0)
+		end(engine, 1);
+}
+
+/* ---- a turn ------------------------------------------------------------------------------ */
+
+static int may_wait(const struct batch *batch)
+{
+	const struct inbox_work *work = &batch->work;
+
+	return STAILQ_EMPTY(&work->requests) && STAILQ_EMPTY(&work->results) &&
+	       !STAILQ_EMPTY(&work->claims) && !batch->hurry;
+}
+
+/* -1: the store is broken. */
+static int turn_with_life(struct engine *engine, struct batch *batch, struct err *err)
+{
+	int renew = life_renew_in(engine->life) == 0;
+
+	/* The commit of an open transaction renews, too. */
+	if (renew && !engine->is_open && life_renew(engine->life, err))
+		return -1;
+	batch->may_wait = may_wait(batch) && !renew;
+	if (batch_run(batch, err))
+		return -1;
+	engine->is_open = batch->is_open;
+	engine->is_postponed = batch->is_postponed;
+	return 0;
+}
+
+/* -1: the store is broken, and the process must exit. */
+static int turn(struct engine *engine, struct batch *batch, int cancel)
+{
+	struct err err = { 0 };
+
+	batch_sort(batch);
+	if (!engine->life) {
+		batch_refuse(batch);
+		claim(engine);
+		return 0;
+	}
+	if (turn_with_life(engine, batch, &err)) {
+		if (life_is_lost(engine->life)) {
+			lose(engine, batch, &err);
+			return 0;
+		}
+	} else if (!engine->is_postponed || !cancel) {
+		yield_if_unwanted(engine);
+		return 0;
+	}
+	/*
+	 * At a shutdown, the store is waited for no longer than steps are. Nothing of this batch
+	 * was acknowledged, and nothing will be. The process exits; the next one continues from
+	 * the store.
+	 */
+	engine->parts.config.on_broken(engine->parts.config.on_broken_arg, err.text);
+	return -1;
+}
+
+static int is_drained(const struct engine *engine)
+{
+	return engine->is_draining && inbox_work_is_empty(&engine->inbox.work) &&
+	       engine->parts.out == 0 &&
+	       (!engine->life || core_steps_running(engine->life->core) == 0);
 }
 
 void *turns_run(void *arg)
 {
 	struct engine *engine = arg;
 	struct inbox *inbox = &engine->inbox;
-	struct err err = { 0 };
-	int is_draining = 0, cancel;
 
 	pthread_mutex_lock(&inbox->lock);
-	for (;;) {
+	do {
 		struct batch batch;
+		int cancel;
 
 		if (engine->is_postponed)
 			pause_locked(inbox);
 		else if (inbox_work_is_empty(&inbox->work) && !inbox->orders.hurry &&
-			 !(inbox->orders.stopping && !is_draining))
+			 !(inbox->orders.stopping && !engine->is_draining))
 			wait_locked(engine);
-		orders_take(engine, &is_draining);
+		orders_take(engine);
 		cancel = inbox->orders.cancel;
 		batch_take(engine, &batch);
 		pthread_mutex_unlock(&inbox->lock);
 
-		/* At a shutdown, the store is waited for no longer than steps are. */
-		if (batch_run(&batch, &err) || (batch.is_postponed && cancel)) {
-			/*
-			 * Nothing of this batch was acknowledged, and nothing will be. The
-			 * process exits; the next one continues from the store.
-			 */
-			engine->config.on_broken(engine->config.on_broken_arg, err.text);
+		if (turn(engine, &batch, cancel))
 			return NULL;
-		}
-		engine->is_open = batch.is_open;
-		engine->is_postponed = batch.is_postponed;
-		atomic_store(&engine->moved_ms, env_mono_ms(engine->config.env));
+		atomic_store(&engine->moved_ms, env_mono_ms(engine->parts.config.env));
 
 		pthread_mutex_lock(&inbox->lock);
-		if (is_draining && inbox_work_is_empty(&inbox->work) &&
-		    core_steps_running(engine->life.core) == 0) {
-			inbox->closed = 1;
-			break;
-		}
-	}
+	} while (!is_drained(engine));
+	inbox->closed = 1;
 	pthread_mutex_unlock(&inbox->lock);
+	/* Another process need not wait until the ownership is over by itself. */
+	if (engine->life && engine->parts.config.ownership)
+		end(engine, 1);
 	return NULL;
 }

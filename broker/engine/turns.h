@@ -8,18 +8,25 @@
 #include "engine/batch.h"
 
 struct engine {
-	struct engine_config config;
-	struct engine_life life;
+	struct life_parts parts;
 	struct inbox inbox;
 	struct store_watch watch;
-	int is_open;	  /* the last turn left its transaction open; engine thread only */
-	int is_postponed; /* the last turn could not write; engine thread only */
-	/* One pool per account, so that a provider that hangs blocks only its own account. */
-	struct workers **workers;
+	_Atomic uint64_t queue_version;
 	pthread_t thread;
 	int thread_runs;
 	atomic_llong moved_ms; /* when the last turn ended, monotonic clock */
+	atomic_int is_owner;   /* there is a life */
+
+	/* the engine thread's */
+	struct engine_life *life; /* NULL: the accounts are not ours */
+	int is_open;		  /* the last turn left its transaction open */
+	int is_postponed;	  /* the last turn could not write */
+	int is_draining;
+	int64_t claim_mono_ms; /* when to claim next, while there is no life */
+	char claim_error[200]; /* why the last claim failed; "": it did not */
 };
 
+/* A life begins with this store: -1, and the store is closed, if its core cannot be loaded. */
+int engine_begin(struct engine *engine, struct store *store, struct err *err);
 /* The thread's function; `arg` is the engine. */
 void *turns_run(void *arg);

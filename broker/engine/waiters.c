@@ -197,6 +197,18 @@ void core_wait_timeouts(struct core *core, int64_t now_ms, int all)
 		bucket_time_out(core, &core->waiters[i], now_ms, all);
 }
 
+void waiters_take(struct core *core, struct request_list *list)
+{
+	struct engine_request *request;
+
+	for (int i = 0; i < WAITER_BUCKETS; i++) {
+		while ((request = STAILQ_FIRST(&core->waiters[i])) != NULL) {
+			waiter_remove(core, request);
+			STAILQ_INSERT_TAIL(list, request, link);
+		}
+	}
+}
+
 void waiters_init(struct core *core)
 {
 	for (int i = 0; i < WAITER_BUCKETS; i++) {

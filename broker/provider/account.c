@@ -70,6 +70,18 @@ static void account_verify_locked(struct account *account)
 	state->figures.reason[0] = '\0';
 }
 
+void account_doubt(struct account *account)
+{
+	struct account_state *state = account->state;
+
+	pthread_mutex_lock(&state->lock);
+	state->is_verified = 0;
+	state->sentinel[0] = '\0';
+	state->figures.blocked = 0;
+	state->figures.reason[0] = '\0';
+	pthread_mutex_unlock(&state->lock);
+}
+
 int account_verify(struct account *account, int token_number)
 {
 	struct account_state *state = account->state;

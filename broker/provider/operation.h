@@ -155,9 +155,9 @@ int plugin_id_is_valid(const char *id);
 int operation_claim(struct operation *op, struct lease_claim *what);
 /*
  * Waits for the commit of all claims. Call before anything that the provider or another
- * process can see.
+ * process can see. -1: there will be none, so nothing may be sent.
  */
-void operation_barrier(struct operation *op);
+int operation_barrier(struct operation *op);
 /* The row that a plugin names; NULL is a violation. `name`: of the function that it called. */
 const struct resource *operation_row(struct operation *op, int64_t row, const char *name);
 

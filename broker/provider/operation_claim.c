@@ -43,13 +43,15 @@ static int claim_is_allowed(const struct step *step, enum lease_claim_kind kind)
 	}
 }
 
-void operation_barrier(struct operation *op)
+int operation_barrier(struct operation *op)
 {
 	struct step *step = op->step;
 
-	if (op->is_undurable && step->barrier)
-		step->barrier(step->claim_arg, step);
+	/* After a refusal it stays so: what was claimed never becomes durable. */
+	if (op->is_undurable && step->barrier && step->barrier(step->claim_arg, step))
+		return -1;
 	op->is_undurable = 0;
+	return 0;
 }
 
 int operation_claim(struct operation *op, struct lease_claim *what)
@@ -66,8 +68,10 @@ int operation_claim(struct operation *op, struct lease_claim *what)
 	/* If the lease is observed with others, the observer sends its requests. */
 	(op->observer ? op->observer : op)->is_undurable = 1;
 	/* A provider with I/O of its own may act on the answer immediately. */
-	if (operation_is_own_io(op))
-		operation_barrier(op);
+	if (operation_is_own_io(op) && operation_barrier(op) && !result) {
+		result = what->result = -1;
+		err_set(&what->err, ERR_REFUSED, "the account has moved to another lessord");
+	}
 	if (what->resource.n)
 		ledger_put(&step->ledger, &what->resource);
 	if (result) {

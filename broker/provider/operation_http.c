@@ -446,10 +446,14 @@ static void outgoing_run(struct outgoing_request *out, struct lessor_http_respon
 {
 	struct operation *op = out->op;
 
-	operation_barrier(op);
+	int is_moved = operation_barrier(op) != 0;
+
 	if (!op->begun_ms)
 		op->begun_ms = env_wall_ms(op->account->env);
-	if (atomic_load(&op->step->cancel))
+	if (is_moved)
+		response_set_not_sent(ret, op, LESSOR_CLASS_TRANSIENT, 0,
+				      "the account has moved to another lessord");
+	else if (atomic_load(&op->step->cancel))
 		response_set_not_sent(ret, op, LESSOR_CLASS_TRANSIENT, 0, "cancelled");
 	else if (operation_is_out_of_time(op))
 		response_set_not_sent(ret, op, LESSOR_CLASS_TRANSIENT, 0,

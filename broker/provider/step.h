@@ -73,8 +73,12 @@ struct step {
 	 * until `barrier` has returned. Called on the worker's thread.
 	 */
 	int (*claim)(void *arg, struct step *step, struct lease_claim *claim);
-	/* Returns when all claims of this step are durable. NULL: claims are durable at once. */
-	void (*barrier)(void *arg, struct step *step);
+	/*
+	 * Returns 0 when all claims of this step are durable. -1: they never will be, because the
+	 * account is no longer this process's: nothing may be done any more. NULL: claims are
+	 * durable at once.
+	 */
+	int (*barrier)(void *arg, struct step *step);
 	void *claim_arg;
 
 	/* out */

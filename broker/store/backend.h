@@ -20,6 +20,7 @@
 #include "store/shard.h"
 #include "store/store.h"
 #include "store/survey.h"
+#include "util/log.h"
 
 /*
  * A prepared statement of one connection, which owns it. It is found by the address of its text, a
@@ -29,8 +30,8 @@ struct statement {
 	const struct backend *backend;
 };
 
-/* How a store is opened: see the functions of store.h and runs.h. */
-enum store_use { STORE_DAEMON, STORE_TOOL, STORE_READER, STORE_VIEW };
+/* How a store is opened: see the functions of store.h, runs.h and move.h. */
+enum store_use { STORE_DAEMON, STORE_TOOL, STORE_READER, STORE_VIEW, STORE_SOURCE };
 
 /* How a backend opens its stores; `name` is what the configuration says. */
 struct opener {
@@ -55,6 +56,7 @@ struct store_module {
 	uint32_t abi;
 	uint32_t backend_size; /* sizeof(struct backend) */
 	const struct opener *opener;
+	void (*log_forward)(const struct log_place *to); /* of its copy of util/log.h */
 };
 
 /* Ownership of accounts: as in shard.h. */

@@ -41,11 +41,16 @@ static const struct store_module *module_load(struct err *err)
 
 const struct opener *opener_postgres(struct err *err)
 {
+	static const struct store_module *found;
 	const struct store_module *module;
 
 	/* dlerror() is of the thread, but what it tells of is not. */
 	pthread_mutex_lock(&lock);
 	module = module_load(err);
+	if (module && module != found)
+		module->log_forward(&log_here);
+	if (module)
+		found = module;
 	pthread_mutex_unlock(&lock);
 	return module ? module->opener : NULL;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "store/backend.h"
+#include "store/move.h"
 
 int store_name_is_shared(const char *name)
 {
@@ -38,6 +39,11 @@ int store_open_reader(const char *name, struct store **ret, struct err *err)
 	return open_as(name, STORE_READER, NULL, ret, err);
 }
 
+int store_open_source(const char *name, const struct env *env, struct store **ret, struct err *err)
+{
+	return open_as(name, STORE_SOURCE, env, ret, err);
+}
+
 int store_open_view(const char *name, struct store **ret, struct err *err)
 {
 	return open_as(name, STORE_VIEW, NULL, ret, err);
@@ -63,7 +69,7 @@ int store_survey(const char *target, const struct store_needs *needs, store_find
 {
 	const struct opener *opener = opener_of(target, err);
 
-	return opener && opener->survey ? opener->survey(target, needs, fn, arg, err) : -1;
+	return opener ? opener->survey(target, needs, fn, arg, err) : -1;
 }
 
 int store_is_missing(const char *name)

@@ -49,6 +49,9 @@ static char *secrets[SECRETS_MAX * SECRET_FORMS];
 static size_t secret_len[SECRETS_MAX * SECRET_FORMS];
 static size_t secret_forms;
 
+const struct log_place log_here = { log_enabled, log_write };
+static const struct log_place *elsewhere;
+
 static const char *const level_names[] = {
 	[LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARNING] = "warning", [LOG_LEVEL_NOTICE] = "notice",
 	[LOG_LEVEL_INFO] = "info",   [LOG_LEVEL_DEBUG] = "debug",
@@ -81,8 +84,15 @@ const char *log_level_name(int level)
 	return level_names[level];
 }
 
+void log_forward(const struct log_place *to)
+{
+	elsewhere = to;
+}
+
 int log_enabled(enum log_level level)
 {
+	if (elsewhere)
+		return elsewhere->enabled(level);
 	return (int)level <= atomic_load_explicit(&level_max, memory_order_relaxed);
 }
 
@@ -336,6 +346,11 @@ void log_write(enum log_level level, const struct log_field *fields, const char 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	if (elsewhere) {
+		elsewhere->write(level, fields, "%s", text);
+		errno = saved;
+		return;
+	}
 
 	pthread_mutex_lock(&lock);
 	if (dropped) {

@@ -36,6 +36,18 @@ int log_enabled(enum log_level level);
 void log_write(enum log_level level, const struct log_field *fields, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/*
+ * A module that has a copy of this room of its own gives its lines to the program that loaded it:
+ * log_here is the program's, and the module's copy is told of it once, before anything else.
+ */
+struct log_place {
+	int (*enabled)(enum log_level level);
+	void (*write)(enum log_level level, const struct log_field *fields, const char *fmt, ...)
+		__attribute__((format(printf, 3, 4)));
+};
+extern const struct log_place log_here;
+void log_forward(const struct log_place *to);
+
 #define LOG_FIELDS(...) ((const struct log_field[]){ __VA_ARGS__, { NULL, NULL } })
 #define log_error(fields, ...) log_write(LOG_LEVEL_ERROR, fields, __VA_ARGS__)
 #define log_warning(fields, ...) log_write(LOG_LEVEL_WARNING, fields, __VA_ARGS__)

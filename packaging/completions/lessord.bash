@@ -19,17 +19,19 @@ _lessord() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	--owner | --org | --expires) return ;;
+	--owner | --org | --expires | --from | --to) return ;;
 	--role) offers="user reader admin" ;;
 	*)
 		if [[ ${words[1]} == backup && ${#words[@]} -gt 2 ]]; then
 			offers="--config --store --help"
+		elif [[ ${words[1]} == migrate && ${#words[@]} -gt 2 ]]; then
+			offers="--from --to --config --help"
 		elif [[ ${words[1]} == check && ${#words[@]} -gt 2 ]]; then
 			offers="--config --help"
 		elif [[ ${words[1]} != token || ${#words[@]} -eq 2 ]]; then
 			offers="--config --check-config --dump-config --dump-provider --owed"
 			offers+=" --port-file --version --help"
-			((${#words[@]} > 2)) || offers+=" backup check token"
+			((${#words[@]} > 2)) || offers+=" backup check migrate token"
 		elif ((${#words[@]} == 3)); then
 			offers="add list revoke --help"
 		elif [[ ${words[2]} == add ]]; then

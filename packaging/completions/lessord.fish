@@ -8,7 +8,7 @@ function __lessord_token
     and contains -- "$words[3]" $argv
 end
 
-set -l run 'test (count (commandline -opc)) = 1; or not contains -- (commandline -opc)[2] backup check token'
+set -l run 'test (count (commandline -opc)) = 1; or not contains -- (commandline -opc)[2] backup check migrate token'
 complete -c lessord -f
 complete -c lessord -l help -d 'Print a summary'
 complete -c lessord -n $run -l config -r -F -d 'The configuration'
@@ -32,6 +32,13 @@ complete -c lessord -n 'test (count (commandline -opc)) = 1' -a check -d 'Examin
 
 set -l check 'test (count (commandline -opc)) -gt 1; and test (commandline -opc)[2] = check'
 complete -c lessord -n $check -l config -r -F -d 'The configuration'
+
+complete -c lessord -n 'test (count (commandline -opc)) = 1' -a migrate -d 'Move the database to PostgreSQL'
+
+set -l migrate 'test (count (commandline -opc)) -gt 1; and test (commandline -opc)[2] = migrate'
+complete -c lessord -n $migrate -l from -x -a sqlite: -d 'The file to move'
+complete -c lessord -n $migrate -l to -x -a postgresql:// -d 'The database to move to'
+complete -c lessord -n $migrate -l config -r -F -d 'The configuration'
 
 set -l verb 'test (count (commandline -opc)) = 2; and test (commandline -opc)[2] = token'
 complete -c lessord -n $verb -a add -d 'Create a token'

@@ -22,8 +22,6 @@ import tempfile
 import time
 import unittest
 
-import postgres
-
 
 def new_key():
     """A public key that belongs to nobody: any 32 bytes are valid."""
@@ -100,6 +98,8 @@ CLUSTER = []
 
 def cluster():
     """The PostgreSQL server of this program. It ends with it."""
+    # It uses this module.
+    import postgres  # pylint: disable=import-outside-toplevel
     if not CLUSTER:
         if postgres.missing():
             skip(postgres.missing())

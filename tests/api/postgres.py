@@ -23,9 +23,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 
-PATIENCE = 60
+from harness import PATIENCE, until
+
 USER = "lessor"
 SETTINGS = """\
 listen_addresses = '127.0.0.1'
@@ -137,11 +137,7 @@ def kill_all(data):
     for victim in victims + [pid]:
         send(victim, signal.SIGKILL)
     # A reader of what is left must not meet a process that still writes.
-    end = time.monotonic() + PATIENCE
-    while any(alive(p) for p in victims + [pid]):
-        if time.monotonic() > end:
-            raise PostgresError("a killed server does not end")
-        time.sleep(0.01)
+    until(lambda: not any(alive(p) for p in victims + [pid]), why="a killed server does not end")
 
 
 def alive(pid):
@@ -239,15 +235,8 @@ class Server:
                   errors="replace") as file:
             return file.read()
 
-    def until(self, what, why, seconds=PATIENCE):
-        end = time.monotonic() + seconds
-        while True:
-            found = what()
-            if found:
-                return found
-            if time.monotonic() > end:
-                raise PostgresError("%s: %s: %s" % (self.name, why, self.log()[-2000:]))
-            time.sleep(0.02)
+    def until(self, what, why):
+        return until(what, why=lambda: "%s: %s: %s" % (self.name, why, self.log()[-2000:]))
 
     def kill(self):
         kill_all(self.data)

@@ -30,8 +30,7 @@
 #define ID_ROOM 32
 
 #define SSH_KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl bench"
-#define WISH                                                                                 \
-	"{\"provider\":\"hetzner\",\"class\":\"standard\",\"sshPublicKey\":\"" SSH_KEY "\"," \
+#define WISH "{\"provider\":\"%s\",\"class\":\"standard\",\"sshPublicKey\":\"" SSH_KEY "\"," \
 	"\"ttlSeconds\":86400,\"idleTimeoutSeconds\":86400}"
 
 enum what { LIVES, CREATES, BEATS, RUNS, GET };
@@ -55,7 +54,8 @@ static struct load *load;
 static struct client *clients;
 static int client_count = 1;
 static enum what what;
-static const char *argument, *authorization;
+static const char *argument, *authorization, *account = "hetzner";
+static char wish[512];
 static char *run_log;
 static char (*ids)[ID_ROOM];
 static size_t id_count, id_next;
@@ -183,7 +183,7 @@ static void begin(int client, int64_t now_us)
 	case LIVES:
 	case CREATES:
 		c->phase = CREATING;
-		request_text(client, "POST", "/v1/leases", "Prefer: wait=90\r\n", WISH);
+		request_text(client, "POST", "/v1/leases", "Prefer: wait=90\r\n", wish);
 		break;
 	case BEATS:
 		c->phase = ASKING;
@@ -438,9 +438,8 @@ static void read_token(void)
 
 static int usage(void)
 {
-	fputs("usage: lives -p PORT [-n CLIENTS] [-t SECONDS [-w SECONDS]] [-m MOST] [-d SECONDS]\n"
-	      "       lives | creates | beats FILE | runs BYTES | get PATH\n",
-	      stderr);
+	fputs("usage: lives -p PORT [-a ACCOUNT] [-n CLIENTS] [-t SECONDS [-w SECONDS]] [-m MOST]\n"
+	      "       [-d SECONDS] lives | creates | beats FILE | runs BYTES | get PATH\n", stderr);
 	return 2;
 }
 
@@ -448,8 +447,9 @@ int main(int argc, char **argv)
 {
 	int port = 0, c;
 
-	while ((c = getopt(argc, argv, "p:n:t:w:m:d:")) != -1) {
+	while ((c = getopt(argc, argv, "a:p:n:t:w:m:d:")) != -1) {
 		switch (c) {
+		case 'a': account = optarg; break;
 		case 'p': port = (int)strtol(optarg, NULL, 10); break;
 		case 'n': client_count = (int)strtol(optarg, NULL, 10); break;
 		case 't': seconds = strtod(optarg, NULL); break;
@@ -464,6 +464,7 @@ int main(int argc, char **argv)
 		return usage();
 	argument = argv[argc - 1];
 	read_token();
+	snprintf(wish, sizeof(wish), WISH, account);
 	if (what == BEATS)
 		read_ids();
 	if (what == RUNS)

@@ -23,7 +23,8 @@ SAMPLES = {
         "listen": "127.0.0.1:0, [::1]:8481, unix:{home}/socket", "socket_group": "lessor",
         "store": "{home}/store", "tls_certificate": "{home}/tls.pem",
         "tls_key": "{home}/tls.key", "allowed_hosts": "a.example, b.example",
-        "usd_rates": "EUR:1.08, GBP:1.27", "advertise": "lessor-1.example.com:8480"},
+        "usd_rates": "EUR:1.08, GBP:1.27", "advertise": "lessor-1.example.com:8480",
+        "peer_ca_file": "{home}/tls.pem"},
     "store": {"state_dir": "{home}/state"},
     "limits": {"max_hourly": "12.50", "max_hourly_per_owner": "0.000001",
                "max_hourly_per_org": "3", "default_class": "c"},
@@ -355,7 +356,7 @@ class Config(unittest.TestCase):
             name = {"class NAME": "class tiny", "account NAME": "account hetzner"}
             self.assertEqual(shown[name.get(section, section)], set(keys), section)
         # These have no default.
-        said = re.sub(r"^(tls_\w+|token_file|credential|ca_file|socket_group|allowed_hosts|allowed_types|usd_rates|advertise|url|"
+        said = re.sub(r"^(tls_\w+|token_file|credential|ca_file|socket_group|allowed_hosts|allowed_types|usd_rates|advertise|peer_ca_file|url|"
                       r"service|password_file|settle) =.*\n",
                       "", said, flags=re.M)
         path = write(self.home + "/installed", said)

@@ -65,6 +65,7 @@ class Lessord(unittest.TestCase):
 
     run_options = LESSORD.options("DESCRIPTION")
     token_options = LESSORD.options("DESCRIPTION", "Client tokens")
+    migrate_options = LESSORD.options("DESCRIPTION", "Migrate")
 
     @classmethod
     def setUpClass(cls):
@@ -88,15 +89,14 @@ endpoint = http://127.0.0.1:1/v1
         self.assertEqual(set(self.token_options), allowed("lessord", "token", "add"))
         for name in ("list", "revoke"):
             self.assertEqual(set(self.token_options), allowed("lessord", "token", name))
-        self.assertEqual(set(self.run_options) | set(self.token_options),
-                         in_help(run("lessord", "--help")))
-        for name in ("check", "backup"):
+        everything = set(self.run_options) | set(self.token_options) | set(self.migrate_options)
+        self.assertEqual(everything, in_help(run("lessord", "--help")))
+        for name in ("check", "backup", "migrate"):
             self.assertEqual(set(LESSORD.options("DESCRIPTION", name.capitalize())),
                              allowed("lessord", name), name)
         # The synopsis lists the same options.
         synopsis = "\n".join(LESSORD.part("SYNOPSIS"))
-        self.assertEqual(set(re.findall(r"Fl Fl ([a-z-]+)", synopsis)),
-                         set(self.run_options) | set(self.token_options))
+        self.assertEqual(set(re.findall(r"Fl Fl ([a-z-]+)", synopsis)), everything)
 
     def test_the_same_verbs(self):
         verbs = LESSORD.named("DESCRIPTION", "Client tokens", "Cm")

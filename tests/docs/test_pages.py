@@ -93,6 +93,8 @@ def codes_sent():
         add(status, "provisioning_failed")
     for status in re.findall(r'", (\d+),', read("broker/api/not_offered.c")):
         add(status, "not_offered")
+    # With If-Match, in engine_response.c.
+    sent["lease_changed"].add(412)
     # The response of engine_response.c for an account that needs operator action.
     del sent["provider_blocked"]
     return sent

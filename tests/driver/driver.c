@@ -141,11 +141,12 @@ static int claim_now(void *arg, struct step *step, struct lease_claim *claim)
 	return claim->result;
 }
 
-static void barrier_now(void *arg, struct step *step)
+static int barrier_now(void *arg, struct step *step)
 {
 	(void)step;
 	driver_begin(arg);
 	driver_flush(arg);
+	return 0;
 }
 
 static void enqueue(void *arg, struct step *step)

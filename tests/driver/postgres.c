@@ -134,7 +134,7 @@ static void server_run(const struct postgres *pg)
 	child_begin(pg);
 	execl(program, program, "-D", "data", "-k", pg->folder, "-c", "listen_addresses=", "-c",
 	      "max_connections=100", "-c", "shared_buffers=16MB", "-c", "log_min_messages=error",
-	      (char *)NULL);
+	      "-c", "fsync=off", (char *)NULL);
 	_exit(127);
 }
 

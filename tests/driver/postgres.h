@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A PostgreSQL server for tests: a cluster in a scratch folder, on a Unix socket only, which ends
- * with the test. As root it runs as the user postgres. With LESSOR_TEST_PG (a URL without a
- * database's name) the server that is there is used; it cannot be crashed.
+ * with the test. Nothing is synced to disk, since only processes end here, never the machine. As
+ * root it runs as the user postgres. With LESSOR_TEST_PG (a URL without a database's name) the
+ * server that is there is used; it cannot be crashed.
  */
 #pragma once
 

@@ -142,7 +142,8 @@ void pair_start(struct postgres_pair *pair)
 {
 	memset(pair, 0, sizeof(*pair));
 	assert_int_equal(find_bin(pair->bin, sizeof(pair->bin)), 0);
-	snprintf(pair->folder, sizeof(pair->folder), "/tmp/lessor-pair-XXXXXX");
+	snprintf(pair->folder, sizeof(pair->folder), "%.30s/lessor-pair-XXXXXX",
+		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	assert_non_null(mkdtemp(pair->folder));
 	assert_int_equal(chmod(pair->folder, 0755), 0);
 	if (!geteuid())
@@ -200,7 +201,7 @@ void pair_sql(struct postgres_pair *pair, enum pair_server which, const char *da
 	vsnprintf(sql, sizeof(sql), fmt, args);
 	va_end(args);
 	snprintf(command, sizeof(command),
-		 "%s/psql -XAtq -v ON_ERROR_STOP=1 -h %s/%s.socket -U postgres -d %s -c \"%s\" 2>&1",
+		 "PGOPTIONS='-c statement_timeout=30s' %s/psql -XAtq -v ON_ERROR_STOP=1 -h %s/%s.socket -U postgres -d %s -c \"%s\" 2>&1",
 		 pair->bin, pair->folder, names[which], database, sql);
 	out = popen(command, "r");
 	assert_non_null(out);

@@ -15,6 +15,7 @@
 /* Downgrades from the newest schema; only this test does that. */
 static const char down[] =
 	"UPDATE meta SET value = CAST(number AS TEXT) WHERE key IN ('token_epoch', 'clock');"
+	"DROP TABLE daemon; ALTER TABLE lease DROP COLUMN last_request;"
 	"ALTER TABLE meta DROP COLUMN number;"
 	"DROP TABLE cost; ALTER TABLE price DROP COLUMN month_micros;"
 	"ALTER TABLE price DROP COLUMN unit_ms; ALTER TABLE price DROP COLUMN minimum_ms;"

@@ -150,6 +150,23 @@ if [ -n "$booted" ]; then
 		lessord-backup.timer | sort -u)" inactive
 fi
 
+step "the store on PostgreSQL"
+cat >postgresql.conf <<EOF
+[store]
+url = postgresql://lessor@127.0.0.1:1/lessor
+[account hetzner]
+provider = hetzner
+locations = fsn1
+EOF
+fails "without its package it cannot be used" 4 lessord check --config "$work/postgresql.conf"
+grep -q "install the package lessord-postgresql" "$work/out" || fail "and the package is not named"
+must "apt installs it" apt-get install -y --no-install-recommends "$old"/lessord-postgresql_*.deb
+must "dpkg --verify finds nothing" dpkg --verify lessord-postgresql
+fails "the module is loaded, and there is no server" 4 lessord check --config "$work/postgresql.conf"
+grep -q "no connection to the database" "$work/out" || fail "it says something else"
+must "apt removes it" apt-get purge -y lessord-postgresql
+[ -z "$(find /usr/lib -path '*/lessor/modules*')" ] || fail "the module is left"
+
 # ---- configuration --------------------------------------------------------------------------
 
 step "configuration"

@@ -122,7 +122,7 @@ rpm_in() {
 	}
 }
 
-packages='lessor lessor-devel lessord'
+packages='lessor lessor-devel lessord lessord-postgresql'
 # The files of the packages of a release: RELEASE
 files_of() {
 	for package in $packages; do
@@ -163,10 +163,12 @@ for release in 1 2; do
 	lessor-devel-debuginfo
 	lessord
 	lessord-debuginfo
+	lessord-postgresql
+	lessord-postgresql-debuginfo
 
 	EOF
 done >"$work/expected"
-same "the packages are the three, their symbols and the source" "$work/expected" "$work/found"
+same "the packages are the four, their symbols and the source" "$work/expected" "$work/found"
 (cd "$work/1" && for file in *.rpm; do
 	printf '   %9d bytes  %9d installed  %s\n' "$(stat -c %s "$file")" \
 		"$(rpm -qp --qf '%{SIZE}' "$file" 2>/dev/null)" "$file"
@@ -220,6 +222,9 @@ lessord libsqlite3.so
 lessord libssl.so
 lessord libz.so
 lessord shadow-utils
+lessord-postgresql libcrypto.so
+lessord-postgresql libpq.so
+lessord-postgresql lessord(x86-64) = $version-1
 lessord systemd
 EOF
 same "the requirements" "$work/expected" "$work/found"
@@ -234,6 +239,8 @@ lessor-devel = $version-1
 lessor-devel(x86-64) = $version-1
 lessord = $version-1
 lessord(x86-64) = $version-1
+lessord-postgresql = $version-1
+lessord-postgresql(x86-64) = $version-1
 pkgconfig(lessor) = $version
 EOF
 same "the provides: no provider is offered as a library" "$work/expected" "$work/found"

@@ -258,6 +258,11 @@ int pg_schema_readable(struct pg_connection *c, struct err *err);
 /* Checks totals and references against the rows. */
 int pg_schema_check(struct pg_connection *c, struct err *err);
 
+/* ---- survey.c ---- */
+
+int pg_survey(const char *target, const struct store_needs *needs, store_finding_fn fn, void *arg,
+	      struct err *err);
+
 /* ---- postgres.c ---- */
 
 extern const struct backend backend_postgres;

@@ -193,10 +193,12 @@ static const struct opener opener = {
 	.open_runs = open_runs,
 	.open_runs_reader = open_runs_reader,
 	.is_missing = is_missing,
+	.survey = pg_survey,
 };
 
 const struct store_module lessord_store_module = {
 	.abi = STORE_MODULE_ABI,
 	.backend_size = sizeof(struct backend),
 	.opener = &opener,
+	.log_forward = log_forward,
 };

@@ -20,11 +20,13 @@
 /* "LSSR": what a migration locks; the number is the database's own. */
 #define LOCK "SELECT pg_advisory_xact_lock(1280529234);"
 
-static const struct migration {
+static const struct pg_migration {
 	int number, oldest;
 	const char *sql;
 } migrations[] = {
 	{ 13, 13, pg_schema_13 },
+	{ 14, 13, pg_schema_14 },
+	{ 15, 13, pg_schema_15 },
 };
 
 #define NEWEST ((int)ARRAY_LEN(migrations) - 1 + 13)
@@ -60,7 +62,7 @@ static int refuse_newer(const struct pg_connection *c, const struct version *v, 
 }
 
 /* Fails with 22012 or 42P07 if another daemon was faster: nothing of it is done then. */
-static char *migration_text(const struct migration *m)
+static char *migration_text(const struct pg_migration *m)
 {
 	if (m == migrations)
 		return xasprintf("%sCREATE TABLE lessor_schema(number bigint PRIMARY KEY,"
@@ -72,7 +74,7 @@ static char *migration_text(const struct migration *m)
 			 LOCK, m->number - 1, m->sql, m->number, m->oldest);
 }
 
-static int migrate(struct pg_connection *c, const struct migration *m, struct err *err)
+static int migrate(struct pg_connection *c, const struct pg_migration *m, struct err *err)
 {
 	auto_free char *text = migration_text(m);
 	struct version now;

@@ -6,3 +6,6 @@
 
 /* tables.c: all tables as of schema 13 */
 extern const char pg_schema_13[];
+/* What was added since: as SQLite's migration of the same number. */
+extern const char pg_schema_14[];
+extern const char pg_schema_15[];

@@ -17,7 +17,7 @@
 
 /*
  * Takes the row if it is free, and freezes it if the database is not what it was at the last claim.
- * Returns the row either way. $7 is the nonce that this connection tried before.
+ * Returns the row either way. $7 is the nonce that this connection took before.
  */
 static const char claim_sql[] =
 	"WITH me AS MATERIALIZED (SELECT " SHARD_IDENTITY " AS id),"
@@ -93,17 +93,15 @@ static struct pg_shard *shard_unbind(struct pg_connection *c)
 static int claim_send(struct pg_shard *s, struct pg_connection *c, const struct shard_claim *claim,
 		      struct shard *ret, struct err *err)
 {
-	char ttl[24], seen[24], presume[24], previous[SHARD_NONCE_CHARS + 1];
-	const char *params[] = { claim->account, claim->nonce, claim->address, ttl,
-				 seen,		 presume,      previous };
+	char ttl[24], seen[24], presume[24];
+	const char *params[] = { claim->account, claim->nonce, claim->address, ttl, seen, presume,
+				 s->previous };
 	PGresult *result;
 	int rows;
 
 	snprintf(ttl, sizeof(ttl), "%" PRId64, claim->ttl_ms);
 	snprintf(seen, sizeof(seen), "%" PRId64, claim->seen_seq);
 	snprintf(presume, sizeof(presume), "%" PRId64, claim->presume_ms);
-	TEXT_SET(previous, s->tried);
-	TEXT_SET(s->tried, claim->nonce);
 	s->sent_ms = shard_clock_ms();
 	if (shard_lock_limit(c, err) ||
 	    pg_query(c, claim_sql, params, 7, &result, "claiming an account", err))
@@ -149,7 +147,7 @@ static int claim_try(struct pg_shard *s, struct pg_connection *c, const struct s
 		if (rc == 2 && !shards_make(&c->store, &claim->account, 1, err))
 			continue;
 		if (rc >= 0 || !shard_lock_failed(c) ||
-		    shard_lock_break(c, claim->account, "", err) != 1)
+		    shard_lock_break(c, claim->account, s->previous, err) != 1)
 			break;
 	}
 	return rc == 2 ? -1 : rc;
@@ -185,6 +183,8 @@ static int postgres_claim(struct store *store, const struct shard_claim *claim, 
 	store->broken = 0;
 	s->hold = SHARD_FREE;
 	s->deadline_ms = 0;
+	TEXT_SET(s->previous, s->tried);
+	TEXT_SET(s->tried, claim->nonce);
 	if (!pg_connected(c, err) && !shard_server_check(c, claim->require_sync, err))
 		rc = claim_try(s, c, claim, &row, err);
 	if (!rc)

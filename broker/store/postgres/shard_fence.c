@@ -84,9 +84,17 @@ int shard_fence(struct shard_binding *binding, struct pg_connection *c, struct e
 
 int shard_connected(struct shard_binding *binding, struct pg_connection *c, struct err *err)
 {
-	const struct pg_shard *s = shard_of(binding);
+	struct pg_shard *s = shard_of(binding);
+	struct err own = { 0 };
 
-	return s->hold == SHARD_OWNED ? shard_server_check(c, s->require_sync, err) : 0;
+	if (s->hold != SHARD_OWNED || !shard_server_check(c, s->require_sync, &own))
+		return 0;
+	/* Another server than before: only a claim may go on there. A standby may come back. */
+	if (own.kind == ERR_REFUSED)
+		shard_lose(s, c, own.text);
+	if (err)
+		*err = own;
+	return -1;
 }
 
 /* Did the database's clock move against ours, by more than both can be wrong? */

@@ -25,10 +25,11 @@ struct pg_shard {
 	struct shard row;     /* as of the last commit */
 	struct shard pending; /* as the open transaction makes it; from its fence on */
 	/*
-	 * The nonce of the last claim, successful or not. Nobody else has it, so the next claim of this
-	 * connection need not wait until its time is up.
+	 * The nonces of the last claim, successful or not, and of the one before. Nobody else has them,
+	 * so the next claim of this connection need not wait until their time is up.
 	 */
 	char tried[SHARD_NONCE_CHARS + 1];
+	char previous[SHARD_NONCE_CHARS + 1];
 	int64_t ttl_ms, presume_ms;
 	int require_sync;
 

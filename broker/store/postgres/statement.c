@@ -179,6 +179,9 @@ static int statement_run(struct store *store, struct statement *base, int is_one
 	struct pg_connection *c = pg_of(store);
 	struct pg_queued *queued;
 
+	if (store->reader)
+		return err_set(err, ERR_REFUSED, "%s: a reader does not write (%s)", store->name,
+			       doing);
 	if (pg_transaction_open(c, err))
 		return -1;
 	queued = statement_send(c, stmt, is_one, doing, err);

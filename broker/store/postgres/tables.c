@@ -190,4 +190,14 @@ const char pg_schema_13[] =
 	LEASES RUNS
 	NUMBERS(lease) NUMBERS(resource) NUMBERS(run)
 	INDEXES TALLY FUNCTIONS SHARD;
+
+const char pg_schema_14[] =
+	"ALTER TABLE resource ADD COLUMN until_ms bigint NOT NULL DEFAULT 0;"
+	"ALTER TABLE lease ADD COLUMN credit_ms bigint NOT NULL DEFAULT 0,"
+	" ADD COLUMN idle_credit_ms bigint NOT NULL DEFAULT 0;";
+
+const char pg_schema_15[] =
+	"ALTER TABLE lease ADD COLUMN last_request text COLLATE \"C\" NOT NULL DEFAULT '';"
+	TABLE(daemon,
+		TXT(address) TXT(version) NUM(schema) NUM(started_ms) NUM(seen_ms) KEY_TXT(id));
 /* clang-format on */

@@ -201,15 +201,31 @@ int store_open_writer(const char *path, const struct schema *schema, enum writer
 	return 0;
 }
 
-static int leases_open(const char *path, const struct env *env, enum writer writer,
+/* A store that was moved to another database (move.c) is not used again. */
+static int moved_check(struct store *store, struct err *err)
+{
+	char target[sizeof(store->name)];
+
+	if (meta_text(store, "moved", target, sizeof(target), err))
+		return -1;
+	if (!target[0])
+		return 0;
+	return err_set(err, ERR_REFUSED,
+		       "the store %s was moved to %s by lessord migrate and is not used any longer; "
+		       "name that database in the configuration, as url in [store]",
+		       store->name, target);
+}
+
+static int leases_open(const char *path, const struct env *env, enum store_use use,
 		       struct store **ret, struct err *err)
 {
 	struct err own = { 0 };
 	struct store *store;
 
-	if (store_open_writer(path, &schema_leases, writer, &store, err))
+	if (store_open_writer(path, &schema_leases, use == STORE_TOOL ? WRITER_TOOL : WRITER_DAEMON,
+			      &store, err))
 		return -1;
-	if (identity_make(store, env, &own)) {
+	if (identity_make(store, env, &own) || (use != STORE_SOURCE && moved_check(store, &own))) {
 		check_damaged(store, &own);
 		if (err)
 			*err = own;
@@ -344,6 +360,8 @@ static int view_open(const char *path, struct store **ret, struct err *err)
 		return -1;
 	store->reader = 1;
 	rc = view_begin(store, &own);
+	if (rc == 0)
+		rc = moved_check(store, &own);
 	if (rc == 0) {
 		*ret = store;
 		return 0;
@@ -367,9 +385,9 @@ int sqlite_open(const char *name, enum store_use use, const struct env *env, str
 {
 	switch (use) {
 	case STORE_DAEMON:
-		return leases_open(name, env, WRITER_DAEMON, ret, err);
 	case STORE_TOOL:
-		return leases_open(name, env, WRITER_TOOL, ret, err);
+	case STORE_SOURCE:
+		return leases_open(name, env, use, ret, err);
 	case STORE_READER:
 		return store_open_reading(name, &schema_leases, ret, err);
 	case STORE_VIEW:

@@ -78,6 +78,27 @@ static void test_permit_delete(void **state)
 	TOY_CASES(&toy_table, STEP_RETAIN, elsewhere);
 }
 
+/* What was permitted or intended never becomes durable: nothing is sent, however often. */
+static void test_nothing_is_sent_for_an_account_that_has_moved(void **state)
+{
+	static const struct {
+		enum step_op op;
+		const char *script;
+	} cases[] = {
+		{ STEP_CLEANUP, PERMIT "moved; DELETE /servers/42 1; DELETE /servers/42 1; " READ },
+		{ STEP_PROVISION, READ "intend key; moved; POST /keys 2; POST /keys 2; " READ },
+	};
+	struct toy toy;
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		toy_start_case(&toy, &toy_table, PRESENT);
+		step_free(toy_play(&toy, cases[i].op, cases[i].script));
+		assert_int_equal(toy.sent_count, 1);
+		toy_stop(&toy);
+	}
+}
+
 /* The gate checks the response; the plugin's copy is ignored. */
 static void test_a_permit_is_judged_by_the_answer(void **state)
 {
@@ -631,6 +652,7 @@ int main(void)
 #define T(name) cmocka_unit_test(name)
 	const struct CMUnitTest tests[] = {
 		T(test_permit_delete),
+		T(test_nothing_is_sent_for_an_account_that_has_moved),
 		T(test_a_permit_is_judged_by_the_answer),
 		T(test_a_delete_needs_its_permit),
 		T(test_a_permit_is_of_one_row),

@@ -248,6 +248,14 @@ static int time_passes(char **args)
 	return 0;
 }
 
+/* From now on the account is another process's: nothing claimed becomes durable. */
+static int account_moves(char **args)
+{
+	(void)args;
+	play.toy->is_moved = 1;
+	return 0;
+}
+
 /* ---- the interpreter -------------------------------------------------------------------- */
 
 static const struct verb {
@@ -287,6 +295,7 @@ static const struct verb {
 	{ "heal", cloud_heal },
 	{ "late", time_over },
 	{ "pass", time_passes }, /* ms */
+	{ "moved", account_moves },
 };
 
 static void verb_run(char *text)

@@ -198,11 +198,15 @@ static int toy_claim(void *arg, struct step *step, struct lease_claim *claim)
 	return toy_commit(arg, step, claim);
 }
 
-static void toy_barrier(void *arg, struct step *step)
+static int toy_barrier(void *arg, struct step *step)
 {
-	(void)arg;
+	const struct toy *toy = arg;
+
 	(void)step;
+	if (toy->is_moved)
+		return -1;
 	undurable = 0;
+	return 0;
 }
 
 static void toy_http(void *data, const struct env_http_request *request,

@@ -10,6 +10,9 @@
 #include "store/runs.h"
 #include "util/text.h"
 #include "vfs.h"
+#ifdef SCRATCH_POSTGRES
+#include "driver/postgres.h"
+#endif
 
 char folder[64];
 char path[96];
@@ -43,15 +46,50 @@ void scratch_close(void)
 	runs = store = NULL;
 }
 
+#ifdef SCRATCH_POSTGRES
+static struct postgres *server;
+
+static void server_end(void)
+{
+	postgres_stop(server);
+}
+
+/* -1: there is no PostgreSQL. */
+static int database_make(void)
+{
+	if (server) {
+		postgres_clear(path);
+		return 0;
+	}
+	server = postgres_start();
+	if (!server)
+		return -1;
+	atexit(server_end);
+	assert_in_range(snprintf(path, sizeof(path), "%s", postgres_database(server)), 1,
+			sizeof(path) - 1);
+	return 0;
+}
+#else
+static int database_make(void)
+{
+	return -1;
+}
+#endif
+
 int scratch_setup(void **state)
 {
+	const char *backend = getenv("LESSOR_TEST_STORE");
+
 	(void)state;
 	umask(077);
 	snprintf(folder, sizeof(folder), "%.30s/lessor-store-XXXXXX",
 		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	if (!mkdtemp(folder))
 		return -1;
-	snprintf(path, sizeof(path), "%s/db", folder);
+	if (!backend || strcmp(backend, "postgresql") != 0)
+		snprintf(path, sizeof(path), "%s/db", folder);
+	else if (database_make())
+		exit(77);
 	env_system(&env);
 	vfs_set(NULL);
 	store = scratch_open();
@@ -101,6 +139,14 @@ void scratch_begin(void)
 void scratch_commit(void)
 {
 	assert_int_equal(store_commit(store, NULL), 0);
+}
+
+int scratch_end(int rc, struct err *err)
+{
+	if (rc == 0)
+		return store_commit(store, err);
+	store_rollback(store);
+	return rc;
 }
 
 struct lease scratch_insert(const char *id)

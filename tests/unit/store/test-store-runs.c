@@ -33,6 +33,8 @@ static void what_an_earlier_file_has_left_is_removed(void **state)
 	struct stat st;
 
 	(void)state;
+	if (store_is_shared(store))
+		skip();
 	store_runs_path(path, file);
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
 		snprintf(name, sizeof(name), "%s%s", file, ends[i]);
@@ -128,6 +130,9 @@ static void what_cannot_be_read_is_an_error(void **state)
 	int count = 0;
 
 	(void)state;
+	/* There it is one database. */
+	if (store_is_shared(store))
+		skip();
 	assert_int_equal(store_run_oldest(store, 1000, &row, NULL), -1);
 	assert_int_equal(store_run_sample_each(store, 7, any_count, &count, NULL), -1);
 	assert_int_equal(store_run_event_each(store, 7, 0, 100, tell, &count, NULL), -1);

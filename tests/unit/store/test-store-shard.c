@@ -11,6 +11,7 @@
 
 #include "unit/test.h"
 #include "shard_scratch.h"
+#include "util/log.h"
 
 /* ---- claims -------------------------------------------------------------------------------- */
 
@@ -65,6 +66,28 @@ static void the_own_nonce_is_not_waited_for(void **state)
 	assert_int_equal(shard_take(a, &own), 0);
 	assert_int_equal(own.epoch, 2);
 	assert_int_equal(shard_write(a, 3, NULL), 0);
+}
+
+/* Not even if its lost transaction has the row locked. */
+static void the_own_lock_is_not_waited_for(void **state)
+{
+	struct store *a = shard_store(&proxy);
+	int64_t value;
+
+	(void)state;
+	shard_terms.ttl_ms = 60000;
+	assert_int_equal(shard_take(a, NULL), 0);
+	shard_write_begin(a, 2);
+	assert_true(store_pause_get(a, "hetzner", &value, NULL) >= 0);
+	/* The server notices nothing. */
+	pg_proxy_tell(&proxy, "cut all");
+	assert_int_equal(store_commit(a, NULL), -1);
+	if (store_shard(a))
+		assert_int_equal(shard_take(a, NULL), 0);
+	else
+		shard_take_over(a, 10000, NULL);
+	assert_int_equal(shard_write(a, 3, NULL), 0);
+	assert_int_equal(shard_value(PAIR_PRIMARY), 3);
 }
 
 #define CLAIMERS 12
@@ -145,6 +168,27 @@ static void a_deposed_owner_writes_nothing(void **state)
 	assert_int_equal(store_shard(a)->epoch, epoch + 1);
 	assert_int_equal(shard_write(a, 4, NULL), 0);
 	assert_int_equal(shard_value(PAIR_PRIMARY), 4);
+}
+
+/* The module has a log of its own, whose lines must be where all others are. */
+static void a_loss_is_in_the_log_of_the_program(void **state)
+{
+	struct store *a = shard_store(NULL), *b = shard_store(NULL);
+	char line[1024] = "";
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(shard_take(a, NULL), 0);
+	shard_take_over(b, 10000, NULL);
+	assert_int_equal(pipe(ends), 0);
+	log_setup(ends[1], LOG_JSON, LOG_LEVEL_WARNING);
+	assert_int_equal(shard_write(a, 2, NULL), -1);
+	log_setup(STDERR_FILENO, LOG_HUMAN, LOG_LEVEL_INFO);
+	assert_true(read(ends[0], line, sizeof(line) - 1) > 0);
+	assert_int_equal(line[0], '{');
+	assert_non_null(strstr(line, "hetzner is not owned any longer"));
+	close(ends[0]);
+	close(ends[1]);
 }
 
 static void each_commit_renews(void **state)
@@ -497,8 +541,10 @@ int main(void)
 		TEST(a_claim_is_of_one_owner),
 		TEST(what_is_yielded_is_free_at_once),
 		TEST(the_own_nonce_is_not_waited_for),
+		TEST(the_own_lock_is_not_waited_for),
 		TEST(of_twelve_claimers_one_wins),
 		TEST(a_deposed_owner_writes_nothing),
+		TEST(a_loss_is_in_the_log_of_the_program),
 		TEST(each_commit_renews),
 		TEST(a_read_in_a_transaction_notices_too),
 		TEST(another_error_loses_nothing),

@@ -38,8 +38,7 @@ static void a_lease_comes_back_as_it_went_in(void **state)
 	assert_int_equal(store_lease_by_id(store, "cbx_nobody", &back, NULL), 1);
 	l.n = 999;
 	scratch_begin();
-	assert_int_equal(store_lease_update(store, &l, NULL), -1);
-	store_rollback(store);
+	assert_int_equal(scratch_end(store_lease_update(store, &l, NULL), NULL), -1);
 }
 
 /* Written by a newer version before a downgrade, or by hand. */
@@ -70,10 +69,10 @@ static void an_id_is_taken_once(void **state)
 
 	(void)state;
 	scratch_begin();
-	assert_int_equal(store_lease_insert(store, &l, &err), -1);
+	assert_int_equal(scratch_end(store_lease_insert(store, &l, &err), &err), -1);
 	assert_int_equal(err.kind, ERR_CONFLICT);
-	assert_false(store_broken(store));
-	scratch_commit();
+	/* On PostgreSQL it costs the batch, which its caller took for done. */
+	assert_int_equal(store_broken(store), store_is_shared(store));
 }
 
 static void a_savepoint_undoes_only_its_own(void **state)
@@ -81,6 +80,8 @@ static void a_savepoint_undoes_only_its_own(void **state)
 	struct lease a = scratch_lease("cbx_000000000001"), b = scratch_lease("cbx_000000000002"), back;
 
 	(void)state;
+	if (store_is_shared(store))
+		skip();
 	scratch_begin();
 	store_savepoint(store, NULL);
 	store_lease_insert(store, &a, NULL);
@@ -97,6 +98,8 @@ static void a_savepoint_undoes_only_its_own(void **state)
 static void a_savepoint_that_is_gone_breaks_the_store(void **state)
 {
 	(void)state;
+	if (store_is_shared(store))
+		skip();
 	for (int keeps = 0; keeps < 2; keeps++) {
 		scratch_close();
 		store = scratch_open();
@@ -124,6 +127,29 @@ static void a_reader_sees_what_was_committed(void **state)
 	assert_int_equal(store_lease_by_id(reader, l.id, &back, NULL), 0);
 	assert_int_equal(store_lease_update(reader, &l, NULL), -1);
 	store_close(reader);
+}
+
+static void many_heartbeats_at_once(void **state)
+{
+	int64_t n[4], ms[4] = { 5000, 6000, 8000, 7000 };
+	struct lease a = scratch_insert("cbx_000000000001"), b = scratch_insert("cbx_000000000002");
+
+	(void)state;
+	n[0] = b.n;
+	n[1] = n[2] = n[3] = a.n;
+	scratch_begin();
+	assert_int_equal(store_touch_many(store, n, ms, 0, NULL), 0);
+	assert_int_equal(store_touch_many(store, n, ms, 3, NULL), 0);
+	scratch_commit();
+	assert_int_equal(store_lease_by_n(store, a.n, &a, NULL), 0);
+	assert_int_equal(store_lease_by_n(store, b.n, &b, NULL), 0);
+	assert_int_equal(a.touched_ms, 8000);
+	assert_int_equal(b.touched_ms, 5000);
+	scratch_begin();
+	assert_int_equal(store_touch_many(store, n + 3, ms + 3, 1, NULL), 0);
+	scratch_commit();
+	assert_int_equal(store_lease_by_n(store, a.n, &a, NULL), 0);
+	assert_int_equal(a.touched_ms, 7000);
 }
 
 static void heartbeats_move_only_the_touched_time(void **state)
@@ -310,8 +336,11 @@ static void idempotency_keys_are_per_owner(void **state)
 	(void)state;
 	scratch_begin();
 	assert_int_equal(store_idempotency_put(store, "a", "o", "k", &put, 1, NULL), 0);
-	assert_int_equal(store_idempotency_put(store, "a", "o", "k", &put, 1, NULL), -1);
 	scratch_commit();
+	scratch_begin();
+	assert_int_equal(scratch_end(store_idempotency_put(store, "a", "o", "k", &put, 1, NULL),
+				     NULL),
+			 -1);
 	assert_int_equal(store_idempotency_get(store, "a", "o", "k", &got, NULL), 0);
 	assert_string_equal(got.hash, "abc");
 	assert_int_equal(got.lease_n, 5);
@@ -485,6 +514,7 @@ int main(void)
 		TEST(a_savepoint_that_is_gone_breaks_the_store),
 		TEST(a_reader_sees_what_was_committed),
 		TEST(heartbeats_move_only_the_touched_time),
+		TEST(many_heartbeats_at_once),
 		TEST(ownership_is_part_of_the_query),
 		TEST(a_slug_names_live_leases_only),
 		TEST(lists_page_newest_first),

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* The answer to requests of an account that is not this process's now. */
+#pragma once
+
+#include "engine/engine.h"
+
+/* When a client should try again: by then another lessord has claimed the account, or this one. */
+#define MOVING_RETRY_MS 1000
+
+/* Answers the request: RESULT_UNAVAILABLE, `account_moving`. What it asked for may have happened. */
+void moving_answer(struct engine_request *request);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * To whom the accounts of an engine belong, if not to this process for as long as it runs. An
+ * engine whose configuration has such a table claims its accounts, loads its core from the store
+ * that the claim gave, renews, and drops the core when they are lost; then it claims again.
+ * Everything is called on the engine thread, and may block for some seconds.
+ */
+#pragma once
+
+#include "store/store.h"
+#include "util/err.h"
+
+/* The ownership as of the last commit or renewal. */
+struct engine_owned {
+	int64_t seq;    /* another one after each renewal */
+	int64_t gap_ms;	 /* between that renewal and the one before */
+	/* Until when it surely lasts, by the env's monotonic clock. */
+	int64_t until_mono_ms;
+};
+
+struct engine_ownership {
+	/*
+	 * Tries to become the owner. 0: it is, and writes to *ret until `end`. 1: not now, somebody
+	 * else is, or should be. -1: it is not known.
+	 */
+	int (*claim)(void *arg, struct store **ret, struct err *err);
+	/* -1: lost, or unknown; the store is broken. Not in a transaction. */
+	int (*renew)(void *arg, struct store *store, struct err *err);
+	void (*look)(void *arg, const struct store *store, struct engine_owned *ret);
+	/* Is a broken store broken only because the ownership is lost? Then the process need not end. */
+	int (*is_lost)(void *arg, const struct store *store);
+	/* Should somebody else be the owner? Asked often. NULL: never. */
+	int (*is_unwanted)(void *arg);
+	/* The store is not used any more. `yield`: and the ownership, if not lost, is given up. */
+	void (*end)(void *arg, struct store *store, int yield);
+	int64_t ttl_ms;	  /* after a longer gap somebody else may be the owner */
+	int64_t renew_ms; /* the interval of renewals */
+	int64_t margin_ms; /* after a gap longer than ttl_ms - margin_ms, leases are credited with it */
+	int64_t retry_ms; /* the pause between two claims */
+	void *arg;
+};

@@ -1,0 +1,278 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""A storm: several lessord on one PostgreSQL, clients, and something goes wrong all the time.
+
+A simulated cloud keeps the truth. At the end everything is released, and then: nothing that
+costs money is left (P1), nothing that a client had asked to keep was deleted (P2), nothing of
+others was touched (P3), no limit was exceeded, no lease had two machines, and for every lease
+there is an order of all requests that explains every answer (linear/, which needs Go).
+
+From the environment: LESSORD, LESSOR_PROVIDERS, HETZNER_SIM, and LESSOR_MODULES for PostgreSQL.
+Exit: 0 nothing found; 1 a violation; 2 the harness failed; 77 a program is missing."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "api"))
+import clients  # noqa: E402
+from harness import until  # noqa: E402
+from judge import Judge  # noqa: E402
+from nemesis import Nemesis  # noqa: E402
+from proxies import ProxyError  # noqa: E402
+from world import HERE, StormError, World, now  # noqa: E402
+
+FAULTS = ("kill", "stop", "database_cut", "cloud_cut", "failover", "commit")
+ONE_FILE = ("kill", "stop", "cloud_cut")
+
+
+def options_of(words):
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--seconds", type=float, default=60, help="of faults; the end takes longer (60)")
+    add("--daemons", type=int, default=3)
+    add("--store", choices=("postgresql", "sqlite"), default="postgresql")
+    add("--alone", dest="pair", action="store_false", help="a database without a standby")
+    add("--faults", default="", help="comma-separated, of: %s" % ", ".join(FAULTS))
+    add("--every", default="3-8", help="seconds between two faults (3-8)")
+    add("--longest", type=float, default=30, help="seconds that one lasts at most (30)")
+    add("--accounts", type=int, default=3)
+    add("--clients", type=int, default=6)
+    add("--cap", type=int, default=40, help="leases at a time, of all owners")
+    add("--owner-cap", type=int, default=15, help="of one owner")
+    add("--speed", type=float, default=50, help="of the simulated cloud")
+    add("--seed", default="1")
+    add("--settle", type=float, default=300, help="seconds in which all must be cleaned up")
+    add("--keep", default="", help="a directory for logs and the history, if something is found")
+    options = parser.parse_args(words)
+    options.owners = ["ann", "bob", "eve"]
+    options.every = [float(x) for x in options.every.split("-")]
+    can = ONE_FILE if options.store == "sqlite" else FAULTS
+    options.faults = options.faults.split(",") if options.faults else list(can)
+    unknown = [f for f in options.faults if f not in can]
+    if unknown:
+        parser.error("not possible here: " + ", ".join(unknown))
+    if not options.pair and "failover" in options.faults:
+        options.faults.remove("failover")
+    return options
+
+
+def build_linear(to):
+    """The checker's path; None, after a line that says why, if it cannot be built."""
+    go = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
+    if not go:
+        print("linearizability is NOT CHECKED: there is no Go")
+        return None
+    done = subprocess.run([go, "build", "-mod=readonly", "-o", to, "."], cwd=HERE + "/linear",
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode != 0:
+        print("linearizability is NOT CHECKED: " + done.stdout.strip()[-500:])
+        return None
+    return to
+
+
+class Storm:
+    def __init__(self, options):
+        self.options = options
+        self.started = time.monotonic()
+        self.world = World(options)
+        self.records = clients.Records(self.world.home + "/history", self.world.cloud)
+        self.violations = []
+        self.operator = 0
+        self.people = [clients.Client(n, self.world, self.records, options.seed)
+                       for n in range(options.clients)]
+        self.probers = {}
+        for account in self.world.cloud.tokens:
+            lease = clients.Lease(account, options.owners[0])
+            self.probers[account] = [
+                clients.Prober(100 + n, self.world, self.records, lease, d, options.seed)
+                for n, d in enumerate(self.world.daemons)]
+        self.nemesis = Nemesis(self.world, options, self.say)
+
+    def say(self, text):
+        print("%6.1f s  %s" % (time.monotonic() - self.started, text), flush=True)
+
+    def everybody(self):
+        return self.people + [p for some in self.probers.values() for p in some]
+
+    def watch(self, stopped):
+        while not stopped.wait(0.2):
+            for daemon in self.world.daemons:
+                daemon.revive()
+
+    def run(self):
+        stopped = threading.Event()
+        watcher = threading.Thread(target=self.watch, args=(stopped, ), daemon=True)
+        watcher.start()
+        try:
+            self.blow()
+            self.say("calm")
+            self.calm()
+        finally:
+            stopped.set()
+            watcher.join()
+        state = self.world.cloud.finish()
+        caps = {"": self.options.cap}
+        caps.update({owner: self.options.owner_cap for owner in self.options.owners})
+        self.violations += Judge(self.records.all, self.world.cloud.events,
+                                 self.world.cloud.foreign, caps).all(state)
+        self.linear()
+        self.report()
+
+    def blow(self):
+        for one in self.everybody():
+            one.start()
+        self.until(lambda: all(some[0].lease.is_accepted for some in self.probers.values()), 120,
+                   "no account takes a lease before anything went wrong")
+        nemesis = threading.Thread(target=self.nemesis.run)
+        nemesis.start()
+        self.nemesis.ending.wait(self.options.seconds)
+        self.nemesis.ending.set()
+        nemesis.join()
+        self.nemesis.heal()
+        # As long as clients keep on asking: it must work again, not only be cleaned up.
+        calm = now()
+        self.until(lambda: all(any(p.answered and p.answered[-1] > calm for p in some)
+                               for some in self.probers.values()), 60,
+                   "an account takes no writes although nothing is broken any more")
+        for one in self.everybody():
+            one.ending.set()
+        for one in self.everybody():
+            one.join()
+            if one.failure:
+                raise StormError("client %d: %r" % (one.number, one.failure))
+
+    def until(self, what, seconds, why):
+        try:
+            until(what, seconds, why)
+            return True
+        except AssertionError as e:
+            self.violations.append("stuck: %s" % e)
+            return False
+
+    def calm(self):
+        """Everything is released, and cleaned up in the end."""
+        people = self.people + [some[0] for some in self.probers.values()]
+        for some in self.probers.values():
+            some[0].leases.append(some[0].lease)
+        for one in people:
+            one.ending.clear()
+        ends = [threading.Thread(target=self.release, args=(one, )) for one in people]
+        for end in ends:
+            end.start()
+        for end in ends:
+            end.join()
+        left = {}
+        def is_clean():
+            for one in people:
+                told = one.unfinished()
+                if told:
+                    left[one.number] = told
+                    self.resolve(told)
+                    return False
+            return True
+        if not self.until(is_clean, self.options.settle, "not cleaned up"):
+            self.violations[-1] += ": %r" % list(left.values())[-1:]
+        # A key without a server may outlive its lease by one step.
+        self.until(lambda: not Judge([], [], self.world.cloud.foreign).left(
+            self.world.cloud.sim("GET", "state")), 30, "something is left in the cloud")
+
+    def release(self, one):
+        try:
+            one.release_all()
+        except AssertionError as e:
+            self.violations.append("stuck: %s" % e)
+
+    def resolve(self, told):
+        """What only a person can know: a protection whose answer was lost may be anybody's."""
+        if "delete protection that lessor did not set" not in told.get("attention", ""):
+            return
+        self.operator += 1
+        for server in self.world.cloud.sim("GET", "state")["servers"]:
+            if server["lease"] == told["id"]:
+                self.world.cloud.sim("POST", "human", {"verb": "unprotect", "kind": "server",
+                                                       "id": server["id"]})
+        self.people[0].send(self.world.daemons[0], "POST",
+                            "/v1/admin/leases/%s/resolve" % told["id"], "root",
+                            {"action": "retry"})
+
+    def linear(self):
+        self.records.close()
+        program = build_linear(self.world.home + "/linear")
+        if not program:
+            return
+        with open(self.world.home + "/history", encoding="ascii") as history:
+            done = subprocess.run([program], stdin=history, stdout=subprocess.PIPE, text=True,
+                                  check=False, timeout=900)
+        lines = done.stdout.strip().split("\n")
+        print(lines[-1])
+        if done.returncode != 0:
+            self.violations.append("linear: " + "\n".join(lines[:60]))
+
+    def report(self):
+        records = self.records.all
+        known = [r for r in records if r["return"]]
+        kinds = [kind for kind, _, _ in self.nemesis.done]
+        print("requests: %d, unknown %d; leases %d; servers made %d; faults %d (%s)" % (
+            len(records), len(records) - len(known), len({r["lease"] for r in records}),
+            sum(1 for e in self.world.cloud.events
+                if e["what"] == "created" and e["kind"] == "server" and e["who"] != "human"),
+            len(kinds), ", ".join("%s %d" % (k, kinds.count(k)) for k in sorted(set(kinds)))))
+        print("exits by themselves: %s; decided by an operator: %d" % (
+            ", ".join("%s %r" % (d.name, d.exits) for d in self.world.daemons if d.exits) or "none",
+            self.operator))
+        self.takeovers()
+        for failure in self.nemesis.failures:
+            print("NEMESIS: " + failure)
+        for violation in self.violations:
+            print("VIOLATION: " + violation)
+        print("storm: %d cases, %d violations" % (len(kinds), len(self.violations)))
+
+    def takeovers(self):
+        """How long nobody acknowledged a write of an account, for each fault and account that
+        noticed it at all."""
+        moments = {a: sorted(t for p in some for t in p.answered)
+                   for a, some in self.probers.items()}
+        for kind in sorted({k for k, _, _ in self.nemesis.done}):
+            gaps = sorted(clients.longest_gap(moments[a], start, end) / 1e6
+                          for k, start, end in self.nemesis.done if k == kind for a in moments)
+            gaps = [g for g in gaps if g > 0.5]
+            if gaps:
+                print("takeover, %s: %d gaps, p50 %.2f s, p99 %.2f s, longest %.2f s" % (
+                    kind, len(gaps), gaps[len(gaps) // 2], gaps[int(len(gaps) * 0.99)], gaps[-1]))
+
+    def close(self):
+        if self.options.keep and self.violations:
+            self.world.keep_logs(self.options.keep)
+            shutil.copyfile(self.world.home + "/history", self.options.keep + "/history")
+            print("kept: " + self.options.keep)
+        self.world.close()
+
+
+def main(words):
+    options = options_of(words)
+    try:
+        storm = Storm(options)
+    except StormError as e:
+        print("the storm cannot begin: %s" % e)
+        return 2
+    try:
+        storm.run()
+    except (ProxyError, StormError) as e:
+        print("the harness failed: %s" % e)
+        return 2
+    finally:
+        storm.close()
+    if storm.nemesis.failures and not storm.violations:
+        return 2
+    return 1 if storm.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

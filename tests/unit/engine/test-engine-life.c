@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of an engine's life while a step runs, and what it may still do. The provider stops
+ * where a test wants it to.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "unit/engine/owned.h"
+#include "unit/test.h"
+#include "util/text.h"
+
+#define ID "cbx_0123456789ab"
+
+static struct owned o;
+static struct account *accounts[1];
+static sem_t began, may_claim, ended, cleaned;
+static atomic_int granted, refused, cleanups;
+
+static int provider_open(struct lessor_call *call, void **instance)
+{
+	(void)call;
+	*instance = NULL;
+	return LESSOR_DONE;
+}
+
+static void provider_close(void *instance)
+{
+	(void)instance;
+}
+
+/* With I/O of its own: it may act as soon as a claim is granted. */
+static int provision(void *instance, struct lessor_call *call, const struct lessor_lease *lease)
+{
+	struct lessor_intent intent = { .size = sizeof(intent) };
+
+	(void)instance;
+	sem_post(&began);
+	event_await(&may_claim);
+	if (lessor_attempt_open(call, lease->attempt_count + 1, lease->types[0],
+				lease->locations[0]) ||
+	    lessor_intend(call, LESSOR_KIND_SERVER, lease->attempt_count + 1, &intent)) {
+		atomic_fetch_add(&refused, 1);
+		sem_post(&ended);
+		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 1, "refused");
+	}
+	atomic_fetch_add(&granted, 1);
+	lessor_not_created(call, intent.row, "nothing is created here");
+	sem_post(&ended);
+	return lessor_refuse(call, LESSOR_CLASS_CAPACITY, "nothing is created here");
+}
+
+static int cleanup(void *instance, struct lessor_call *call, const struct lessor_lease *lease)
+{
+	(void)instance;
+	(void)call;
+	(void)lease;
+	atomic_fetch_add(&cleanups, 1);
+	sem_post(&cleaned);
+	return LESSOR_GONE;
+}
+
+static const struct lessor_provider table = {
+	.size = sizeof(table),
+	.abi = LESSOR_ABI,
+	.name = "own-io",
+	.version = "1",
+	.summary = "makes nothing",
+	.concurrency = LESSOR_PARALLEL,
+	.capabilities = LESSOR_OWN_IO,
+	.open = provider_open,
+	.close = provider_close,
+	.provision = provision,
+	.cleanup = cleanup,
+};
+
+/* The state and the number of ledger rows of the lease in the file. */
+static struct lease lease_in_file(size_t *ret_rows)
+{
+	struct ledger ledger = { 0 };
+	struct store *store = NULL;
+	struct lease l;
+
+	REQUIRE(store_open_reader(o.path, &store, NULL) == 0);
+	REQUIRE(store_lease_by_id(store, ID, &l, NULL) == 0);
+	REQUIRE(store_ledger(store, l.n, &ledger, NULL) == 0);
+	*ret_rows = ledger.resource_count;
+	ledger_fini(&ledger);
+	store_close(store);
+	return l;
+}
+
+static void create_init(struct ask *a, int64_t ttl_ms)
+{
+	ask_init(a, REQUEST_CREATE, "");
+	driver_wish(&a->request.create, ID, "own-io", "small");
+	TEXT_SET(a->request.create.slug, "box");
+	TEXT_SET(a->request.idempotency_key, ID);
+	TEXT_SET(a->request.body_hash, ID);
+	a->request.create.ttl_ms = a->request.create.idle_ms = ttl_ms;
+	a->request.wait_ms = 3600000;
+}
+
+static int setup(void **state)
+{
+	struct account_config config = { .name = "own-io",
+					 .provider = "own-io",
+					 .location_count = 1,
+					 .locations = { "here" },
+					 .image = "image",
+					 .max_steps = 2 };
+	struct err err = { 0 };
+
+	(void)state;
+	owned_make(&o);
+	sem_init(&began, 0, 0);
+	sem_init(&may_claim, 0, 0);
+	sem_init(&ended, 0, 0);
+	sem_init(&cleaned, 0, 0);
+	atomic_store(&granted, 0);
+	atomic_store(&refused, 0);
+	atomic_store(&cleanups, 0);
+	if (account_new(&o.env, &table, &config, &accounts[0], &err))
+		return -1;
+	o.config.accounts = accounts;
+	owned_start(&o);
+	owned_claimed(&o);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	if (o.engine)
+		owned_stop(&o);
+	account_free(accounts[0]);
+	owned_remove(&o);
+	return 0;
+}
+
+static void a_step_outlives_its_life(void **state)
+{
+	static struct ask a;
+	size_t rows;
+
+	(void)state;
+	create_init(&a, 3600000);
+	ask_submit(&o, &a);
+	event_await(&began);
+	/* The request that waits for the machine is answered, not forgotten. */
+	owned_lose(&o, LOSS_AT_RENEWAL, 0);
+	owned_advance(&o, 0);
+	ask_await(&a);
+	assert_true(ask_is_moving(&a));
+	owned_claimed(&o);
+	/* The new life runs a step of its own for the lease, beside the old one. */
+	event_await(&began);
+	sem_post(&may_claim);
+	sem_post(&may_claim);
+	event_await(&ended);
+	event_await(&ended);
+	assert_int_equal(atomic_load(&granted), 1);
+	assert_int_equal(atomic_load(&refused), 1);
+	assert_int_equal(ask_run(&o, &a), RESULT_REPLAY);
+	assert_int_equal(a.request.lease.end_reason, LEASE_END_CLASS_CAPACITY);
+	lease_in_file(&rows);
+	assert_int_equal(rows, 1);
+}
+
+/* The claim is granted in memory, and lost with its batch: the step must not learn of a yes. */
+static void a_claim_is_lost_with_its_batch(void **state)
+{
+	static struct ask a;
+	size_t rows;
+
+	(void)state;
+	create_init(&a, 3600000);
+	ask_submit(&o, &a);
+	event_await(&began);
+	owned_lose(&o, LOSS_BEFORE_COMMIT, 2); /* the attempt, then the intent */
+	sem_post(&may_claim);
+	event_await(&ended);
+	assert_int_equal(atomic_load(&refused), 1);
+	lease_in_file(&rows);
+	assert_int_equal(rows, 0);
+	ask_await(&a);
+	assert_true(ask_is_moving(&a));
+	owned_claimed(&o);
+	event_await(&began);
+	sem_post(&may_claim);
+	event_await(&ended);
+	assert_int_equal(atomic_load(&granted), 1);
+}
+
+static void a_stop_waits_for_steps_of_a_lost_life(void **state)
+{
+	static struct ask a;
+
+	(void)state;
+	create_init(&a, 3600000);
+	ask_submit(&o, &a);
+	event_await(&began);
+	owned_lose(&o, LOSS_AND_TAKEN, 0);
+	owned_advance(&o, 0);
+	ask_await(&a);
+	sem_post(&may_claim);
+	owned_stop(&o);
+	assert_int_equal(atomic_load(&granted) + atomic_load(&refused), 1);
+	assert_int_equal(atomic_load(&granted), 0);
+}
+
+/* Waits until the engine has made so many turns. */
+static void turns_await(int count)
+{
+	static struct ask a;
+
+	for (int i = 0; i < count; i++) {
+		ask_init(&a, REQUEST_HEARTBEAT, "cbx_000000000000");
+		assert_int_equal(ask_run(&o, &a), RESULT_NOT_FOUND);
+	}
+}
+
+static void nothing_expires_while_another_may_own_it(void **state)
+{
+	static struct ask a;
+	size_t rows;
+
+	(void)state;
+	create_init(&a, 60000);
+	a.request.wait_ms = 0;
+	assert_int_equal(ask_run(&o, &a), RESULT_CREATED);
+	event_await(&began);
+	atomic_store(&o.is_blind, 1);
+	owned_advance(&o, 3600000);
+	turns_await(20);
+	assert_int_equal(lease_in_file(&rows).state, LEASE_PROVISIONING);
+	assert_int_equal(atomic_load(&cleanups), 0);
+	atomic_store(&o.is_blind, 0);
+	sem_post(&may_claim);
+	event_await(&ended);
+	/* Its deadline has passed: it is looked at again within a minute. */
+	owned_advance(&o, 120000);
+	turns_await(20);
+	assert_int_equal(lease_in_file(&rows).state, LEASE_FAILED);
+}
+
+static void an_account_is_yielded_when_no_step_runs(void **state)
+{
+	static struct ask a, late;
+
+	(void)state;
+	create_init(&a, 3600000);
+	ask_submit(&o, &a);
+	event_await(&began);
+	owned_lose(&o, LOSS_YIELD, 0);
+	turns_await(20);
+	assert_int_equal(atomic_load(&o.losses), 0);
+	/* It serves requests until then, and starts no step. */
+	ask_init(&late, REQUEST_RELEASE, ID);
+	late.request.delete_machine = 1;
+	assert_int_equal(ask_run(&o, &late), RESULT_OK);
+	sem_post(&may_claim);
+	ask_await(&a);
+	owned_claimed(&o);
+	assert_int_equal(atomic_load(&o.losses), 1);
+	assert_int_equal(atomic_load(&refused), 1); /* the lease was released meanwhile */
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_step_outlives_its_life),
+		T(a_claim_is_lost_with_its_batch),
+		T(a_stop_waits_for_steps_of_a_lost_life),
+		T(nothing_expires_while_another_may_own_it),
+		T(an_account_is_yielded_when_no_step_runs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
