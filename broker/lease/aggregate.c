@@ -197,40 +197,11 @@ static void aggregate_verdict(struct applying *p)
 	p->e = NULL; /* `refused` goes out of scope */
 }
 
-/* A request on its way takes as long as before the clock was set. */
-static void until_shift(struct applying *p)
-{
-	int64_t by_ms = p->e->u.clock_by_ms;
-
-	for (size_t i = 0; by_ms && !p->f.is_shared && i < p->a->ledger.resource_count; i++) {
-		struct resource *r = &p->a->ledger.resources[i];
-
-		if (r->until_ms <= p->f.now_ms - by_ms || !resource_is_residue(r))
-			continue;
-		r->until_ms += by_ms;
-		r->is_dirty = 1;
-	}
-}
-
-/*
- * After the clock was set back, times of the old clock lie in the future and would delay
- * absence.
- */
 static void aggregate_clock_set(struct applying *p)
 {
-	/* Else aggregate_times has done so. */
-	if (!p->e->u.clock_to_ms)
-		until_shift(p);
-	for (size_t i = 0; p->e->u.clock_by_ms < 0 && i < p->a->ledger.resource_count; i++) {
-		struct resource *r = &p->a->ledger.resources[i];
-
-		if (!resource_is_residue(r) ||
-		    (r->changed_ms <= p->f.now_ms && r->created_ms <= p->f.now_ms))
-			continue;
-		r->changed_ms = r->changed_ms > p->f.now_ms ? p->f.now_ms : r->changed_ms;
-		r->created_ms = r->created_ms > p->f.now_ms ? p->f.now_ms : r->created_ms;
-		r->is_dirty = 1;
-	}
+	/* aggregate_times has moved what was written by a clock that was known to be wrong. */
+	ledger_clock_set(&p->a->ledger, p->f.now_ms, p->e->u.clock_by_ms,
+			 p->f.is_shared || p->e->u.clock_to_ms);
 	to_lease(p, LEASE_EVENT_CLOCK_SET);
 }
 

@@ -166,3 +166,22 @@ void ledger_times_move(struct ledger *ledger, const struct times_change *change,
 		ledger->attempts[i].is_dirty |= moments_move(&ledger->attempts[i], attempt_moments,
 							     ARRAY_LEN(attempt_moments), change);
 }
+
+void ledger_clock_set(struct ledger *ledger, int64_t now_ms, int64_t by_ms, int keeps_until)
+{
+	for (size_t i = 0; by_ms && i < ledger->resource_count; i++) {
+		struct resource *r = &ledger->resources[i];
+
+		if (!resource_is_residue(r))
+			continue;
+		if (!keeps_until && r->until_ms > now_ms - by_ms) {
+			r->until_ms += by_ms;
+			r->is_dirty = 1;
+		}
+		if (by_ms > 0 || (r->changed_ms <= now_ms && r->created_ms <= now_ms))
+			continue;
+		r->changed_ms = time_past(r->changed_ms, now_ms);
+		r->created_ms = time_past(r->created_ms, now_ms);
+		r->is_dirty = 1;
+	}
+}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "provider/http_client.h"
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -145,31 +144,6 @@ static void transfer_update_reached(struct http_transfer *transfer, CURL *easy)
 #endif
 }
 
-/*
- * Loopback, unspecified and link-local addresses (a cloud's metadata service) are never a
- * provider.
- */
-static int address_is_local(const struct sockaddr *address)
-{
-	if (address->sa_family == AF_INET) {
-		struct sockaddr_in in;
-		memcpy(&in, address, sizeof(in));
-		uint32_t ip = ntohl(in.sin_addr.s_addr);
-		return ip >> 24 == 127 || ip >> 24 == 0 || ip >> 16 == 0xa9fe;
-	}
-	if (address->sa_family == AF_INET6) {
-		struct sockaddr_in6 in6;
-		memcpy(&in6, address, sizeof(in6));
-		const struct in6_addr *a = &in6.sin6_addr;
-		if (IN6_IS_ADDR_V4MAPPED(a))
-			return a->s6_addr[12] == 127 || a->s6_addr[12] == 0 ||
-			       (a->s6_addr[12] == 0xa9 && a->s6_addr[13] == 0xfe);
-		return IN6_IS_ADDR_LOOPBACK(a) || IN6_IS_ADDR_UNSPECIFIED(a) ||
-		       IN6_IS_ADDR_LINKLOCAL(a);
-	}
-	return 1;
-}
-
 /* The kernel repeats what was not acknowledged for minutes, even after a close. */
 static curl_socket_t socket_open(const struct http_transfer *transfer,
 				 const struct curl_sockaddr *address)
@@ -190,7 +164,7 @@ static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sock
 	struct http_transfer *transfer = arg;
 
 	(void)purpose;
-	if (!transfer->may_be_local && address_is_local(&address->addr)) {
+	if (!transfer->may_be_local && url_address_is_local(&address->addr)) {
 		snprintf(transfer->error, sizeof(transfer->error),
 			 "the provider's host name resolves to a loopback or link-local address");
 		return CURL_SOCKET_BAD;

@@ -90,8 +90,7 @@ static int64_t ago(int64_t now_ms, int age)
 	return now_ms - (int64_t)age * TICK_MS;
 }
 
-/* Does it matter until when a request may be carried out? */
-static int until_counts(uint32_t state)
+int until_counts(uint32_t state)
 {
 	return lessor_state_is_unsettled(state) || state == LESSOR_STATE_DELETE_UNKNOWN ||
 	       state == LESSOR_STATE_UNPROTECT_UNKNOWN;
@@ -197,11 +196,14 @@ static int change_counts(const struct resource *r)
 	return lessor_state_is_unsettled(r->state) || r->state == LESSOR_STATE_DELETING;
 }
 
-static int16_t lands(const struct resource *r, int64_t now_ms)
+static int16_t lands(const struct resource *r, int64_t now_ms, int least)
 {
-	int64_t ms = until_counts(r->state) ? r->until_ms - now_ms : 0;
+	int64_t ms = r->until_ms - now_ms;
+	int64_t ticks = ms > 0 ? (ms + TICK_MS - 1) / TICK_MS : ms / TICK_MS;
 
-	return ms > 0 ? (int16_t)((ms + TICK_MS - 1) / TICK_MS) : 0;
+	if (!until_counts(r->state))
+		return 0;
+	return (int16_t)(ticks > least ? ticks : least);
 }
 
 static int creation_counts(const struct resource *r)
@@ -219,7 +221,8 @@ static int thing_of(const struct resource *r)
 	return -1;
 }
 
-static const char *close_row(const struct resource *r, int64_t now_ms, int most, struct row *ret)
+static const char *close_row(const struct resource *r, int64_t now_ms, int most, int least,
+			     struct row *ret)
 {
 	int thing = thing_of(r);
 
@@ -247,7 +250,7 @@ static const char *close_row(const struct resource *r, int64_t now_ms, int most,
 		.label_known = (uint8_t)r->label_known,
 		.protect_by = (uint8_t)r->protect_by,
 		.is_marked = r->marked_ms != 0,
-		.lands = lands(r, now_ms),
+		.lands = lands(r, now_ms, least),
 	};
 	return NULL;
 }
@@ -297,6 +300,7 @@ const char *pack_close(const struct config *config, const struct lease_aggregate
 	for (size_t i = 0; i < ledger->attempt_count; i++)
 		ret->refused |= (uint8_t)((ledger->attempts[i].refused != 0) << i);
 	for (size_t i = 0; i < ledger->resource_count && !wrong; i++)
-		wrong = close_row(&ledger->resources[i], now_ms, age_most(config), &ret->rows[i]);
+		wrong = close_row(&ledger->resources[i], now_ms, age_most(config),
+				  lands_least(config), &ret->rows[i]);
 	return wrong;
 }
