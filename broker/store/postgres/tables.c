@@ -38,8 +38,7 @@
 		TXT(server_id) TXT(server_name) TXT(server_type) TXT(server_location) \
 		NUM(price_hour_micros) TXT(currency) TXT_0(host_key) NUM_0(retention) \
 		"is_billed bigint NOT NULL DEFAULT 1, " NUM_0(breaches) NUM_0(queue_ms) \
-		NUM_0(admitted_ms) NUM_0(location_preferred) NUM_0(credit_ms) \
-		NUM_0(idle_credit_ms) KEY_NUM(n) ", UNIQUE(id)") \
+		NUM_0(admitted_ms) NUM_0(location_preferred) KEY_NUM(n) ", UNIQUE(id)") \
 	/* A heartbeat changes one number, in place while its page has room. */ \
 	"CREATE TABLE beat(" NUM(touched_ms) KEY_NUM(lease) ")" \
 	" WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);" \
@@ -48,7 +47,7 @@
 		TXT(id) TXT(action) TXT(evidence) NUM(created_ms) NUM(changed_ms) \
 		NUM(first_absent_ms) NUM(absent_count) NUM_0(seen_ms) NUM_0(authorized_ms) \
 		NUM_0(deletes_unknown) TXT_0(signed_lease) NUM_0(retain_epoch) NUM_0(label_known) \
-		NUM_0(protect_by) NUM_0(marked_ms) NUM_0(until_ms) KEY_NUM(n)) \
+		NUM_0(protect_by) NUM_0(marked_ms) KEY_NUM(n)) \
 	TABLE(attempt, \
 		NUM(lease) NUM(number) TXT(type) TXT(location) NUM(refused) TXT(reason) \
 		NUM(started_ms) KEY("lease, number")) \
