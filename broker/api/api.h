@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/daemons.h"
 #include "engine/fleet.h"
 #include "lease/lease.h"
 #include "provider/account.h"
@@ -108,6 +109,7 @@ struct api_parts {
 	struct store *runs_reader; /* the same for the runs' file; NULL: there is none */
 	/* How requests reach the other daemons on this database; NULL: there are none. */
 	const struct relay_config *relay;
+	struct daemons_source daemons; /* for /v1/daemons and the metrics; zeroed: shows none */
 };
 
 /*

@@ -38,11 +38,14 @@ static void retry_after(struct api_request *request, const struct engine_request
 }
 
 /* 412 is what HTTP says of an If-Match; who sent none meets a conflict. */
-static int conflict_status(const struct api_request *request,
-			   const struct engine_request *engine_request)
+static void conflict_answer(struct api_request *request, const struct engine_request *engine_request)
 {
-	return request->is_conditional && !strcmp(engine_request->code, "lease_changed") ? 412 :
-											   409;
+	if (request->is_conditional && !strcmp(engine_request->code, "lease_changed"))
+		engine_response_lease_error(request, 412, "lease_changed", engine_request->message,
+					    engine_request);
+	else
+		engine_response_lease_error(request, 409, engine_request->code,
+					    engine_request->message, engine_request);
 }
 
 int engine_response_check(struct api_request *request, const struct engine_request *engine_request)
@@ -69,10 +72,7 @@ int engine_response_check(struct api_request *request, const struct engine_reque
 		break;
 	case RESULT_CONFLICT:
 		if (engine_request->lease.id[0]) {
-			engine_response_lease_error(request,
-						    conflict_status(request, engine_request),
-						    engine_request->code, engine_request->message,
-						    engine_request);
+			conflict_answer(request, engine_request);
 			return -1;
 		}
 		break;

@@ -16,6 +16,7 @@ void service_openapi(struct api_request *request);
 void accounts_list(struct api_request *request);
 void accounts_readiness(struct api_request *request);
 void classes_list(struct api_request *request);
+void daemons_list(struct api_request *request);
 void accounts_take_over(struct api_request *request);
 void metrics_show(struct api_request *request);
 void usage_show(struct api_request *request);

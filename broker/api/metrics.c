@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* GET /v1/metrics: the Prometheus text format, version 0.0.4. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "api/handlers.h"
 #include "api/lookup.h"
@@ -253,6 +254,55 @@ static void relay_metrics(struct buf *out, const struct api *api)
 		   (int64_t)relay_count(api->relay));
 }
 
+struct owned_metrics {
+	struct buf *out;
+	const char *self;
+	enum { OWNED_HERE, OWNED_EPOCH, OWNED_TAKEOVERS, OWNED_FROZEN } which;
+};
+
+static void self_find(void *arg, const struct daemon_view *view)
+{
+	char *self = arg;
+
+	if (view->is_self)
+		snprintf(self, 64, "%s", view->id);
+}
+
+static void owned_add(void *arg, const struct owned_view *view)
+{
+	const struct owned_metrics *m = arg;
+	static const char *const names[] = { "account_owned", "account_epoch",
+					     "account_takeovers_total", "account_frozen" };
+	const int64_t values[] = { view->daemon[0] && !strcmp(view->daemon, m->self), view->epoch,
+				   view->takeovers, view->frozen[0] != '\0' };
+
+	buf_addf(m->out, "lessor_%s{account=\"%s\"} %" PRId64 "\n", names[m->which], view->account,
+		 values[m->which]);
+}
+
+static void owned_metrics(struct buf *out, const struct daemons_source *source)
+{
+	char self[64] = "";
+	struct owned_metrics m = { .out = out, .self = self };
+
+	if (!source->accounts)
+		return;
+	source->daemons(source->arg, self_find, self);
+	metric_add_head(out, "account_owned", "gauge", "1 if this daemon owns the account.");
+	source->accounts(source->arg, owned_add, &m);
+	m.which = OWNED_EPOCH;
+	metric_add_head(out, "account_epoch", "gauge", "How often the account was claimed.");
+	source->accounts(source->arg, owned_add, &m);
+	m.which = OWNED_TAKEOVERS;
+	metric_add_head(out, "account_takeovers_total", "counter",
+			"How often the account passed to another owner, as this daemon saw it.");
+	source->accounts(source->arg, owned_add, &m);
+	m.which = OWNED_FROZEN;
+	metric_add_head(out, "account_frozen", "gauge",
+			"1 while the account is compared with a database that may have lost something.");
+	source->accounts(source->arg, owned_add, &m);
+}
+
 struct stranded {
 	const struct api *api;
 	int64_t count;
@@ -328,6 +378,7 @@ void metrics_show(struct api_request *request)
 	refusal_metrics(out, api);
 	early_metrics(out, api->engine_queue);
 	account_metrics(out, api);
+	owned_metrics(out, &api->parts.daemons);
 	if (api->relay)
 		relay_metrics(out, api);
 	if (api->counters)

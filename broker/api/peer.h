@@ -52,7 +52,7 @@ typedef void (*peer_done_fn)(const struct peer_answer *answer, void *arg);
 
 /*
  * `ca_file` are the authorities that peers' certificates are of; "": the system's. At most
- * `connections` to one peer; beyond that requests wait for one.
+ * `connections` are open; beyond that requests wait for one.
  */
 int peer_client_new(struct event_base *base, const char *ca_file, long connections,
 		    struct peer_client **ret, struct err *err);

@@ -21,9 +21,9 @@
 #define PAUSE_MS 200
 /* An attempt that failed counts at most this much of the time that a request may wait. */
 #define ATTEMPT_MS 1500
-/* To one daemon: of requests that wait there for a machine or a cleanup, and of all others. */
-#define CONNECTIONS_SLOW 192L
-#define CONNECTIONS_QUICK 32L
+/* Of requests that wait elsewhere for a machine or a cleanup, and of all others. */
+#define CONNECTIONS_QUICK 48L
+#define CONNECTIONS_SLOW (RELAY_CONNECTIONS - CONNECTIONS_QUICK)
 #define WINDOWS 64
 
 struct relayed {

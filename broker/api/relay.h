@@ -49,6 +49,8 @@ struct relay_config {
 };
 
 #define RELAY_WAIT_MS 6000
+/* How many connections to other daemons may be open. */
+#define RELAY_CONNECTIONS 256
 
 struct relay_counters {
 	uint64_t forwarded; /* answered by another daemon */

@@ -76,6 +76,7 @@ const struct route route_table[] = {
 	{ HTTP_POST, "/v1/runs/{run}/finish", ROLE_WRITES, OWNS_CHANGED, BODY_STREAM,
 	  &body_run_finish, "", run_finish_post },
 
+	{ HTTP_GET, "/v1/daemons", ROLE_ADMIN, OWNS_NOTHING, BODY_NONE, NULL, "", daemons_list },
 	{ HTTP_GET, "/v1/pool", ROLE_ADMIN, OWNS_ALL, BODY_NONE, NULL, "provider", pool_show },
 	{ HTTP_GET, "/v1/admin/leases", ROLE_ADMIN, OWNS_ALL, BODY_NONE, NULL, LIST_QUERY,
 	  leases_list },

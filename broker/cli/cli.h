@@ -85,6 +85,7 @@ int cli_lease_fetch(struct cli *cli, const char *ref, json_t **ret_doc);
 char *cli_lease_path(const char *ref, const char *rest);
 
 int command_capacity(struct cli *cli, int argc, char **argv);
+int command_daemons(struct cli *cli, int argc, char **argv);
 int command_classes(struct cli *cli, int argc, char **argv);
 int command_create(struct cli *cli, int argc, char **argv);
 int command_run(struct cli *cli, int argc, char **argv);

@@ -230,6 +230,13 @@ const struct command commands[] = {
 		command_account,
 	},
 	{
+		"daemons",
+		"",
+		"show the lessord on this database, and which of them owns which account (admin)",
+		"",
+		command_daemons,
+	},
+	{
 		"providers",
 		"",
 		"list the accounts that can create machines, and the classes",

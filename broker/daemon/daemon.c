@@ -19,6 +19,8 @@
 #include "daemon/descriptors.h"
 #include "daemon/notify.h"
 #include "daemon/place.h"
+#include "daemon/registry.h"
+#include "daemon/shared.h"
 #include "daemon/tls.h"
 #include "daemon/tokens.h"
 #include "provider/running.h"
@@ -407,25 +409,6 @@ static int base_start(struct daemon *d, struct err *err)
 	return 0;
 }
 
-static int api_start(struct daemon *d, struct err *err)
-{
-	auto_free struct api_config *config = xcalloc(1, sizeof(*config));
-	const struct api_parts parts = {
-		.base = d->base,
-		.env = &d->env,
-		.fleet = d->fleet,
-		.accounts = d->accounts.list,
-		.account_count = d->accounts.count,
-		.reader = d->reader,
-		.runs = d->runs,
-		.runs_reader = d->runs_reader,
-	};
-
-	d->max_connections = descriptors_connections(d->config);
-	daemon_api_config(d, d->config, config);
-	return api_new(&parts, config, &d->api, err);
-}
-
 static int server_start(struct daemon *d, struct err *err)
 {
 	static const struct http_callbacks callbacks = {
@@ -435,7 +418,8 @@ static int server_start(struct daemon *d, struct err *err)
 		.on_foreign_host = on_foreign_host,
 		.on_crowded = api_crowded,
 	};
-	const char *hosts[CONFIG_HOSTS_MAX];
+	const char *hosts[CONFIG_HOSTS_MAX + 1];
+	char advertised[128];
 	struct http_config hc;
 
 	http_config_init(&hc);
@@ -445,12 +429,15 @@ static int server_start(struct daemon *d, struct err *err)
 		hosts[i] = d->config->hosts[i];
 	hc.hosts = hosts;
 	hc.host_count = (size_t)d->config->host_count;
+	shared_host(d, advertised, sizeof(advertised));
+	if (advertised[0])
+		hosts[hc.host_count++] = advertised;
 	hc.answer_fields = API_ANSWER_FIELDS;
 	d->server = http_server_new(d->base, &hc, &callbacks, d->api, err);
 	if (!d->server)
 		return -1;
 	api_set_counters(d->api, http_server_counters(d->server));
-	return daemon_listen(d, err);
+	return daemon_listen(d, err) < 0 ? -1 : shared_announce(d, err);
 }
 
 /* The unit does not restart after EXIT_USAGE, so that is only for what no restart mends. */
@@ -501,6 +488,10 @@ static int daemon_start(struct daemon *d, struct err *err)
 		store_close(store);
 		return code;
 	}
+	if (shared_begin(d, err) < 0) {
+		store_close(store);
+		return EXIT_RUNTIME;
+	}
 	runs = runs_store_open(d, store);
 	if (engine_thread_start(d, store, err) < 0) {
 		store_close(runs);
@@ -508,7 +499,7 @@ static int daemon_start(struct daemon *d, struct err *err)
 	}
 	if (runs_thread_start(d, runs, err) < 0)
 		return EXIT_RUNTIME;
-	if (base_start(d, err) < 0 || api_start(d, err) < 0 || watchdog_start(d, err) < 0 ||
+	if (base_start(d, err) < 0 || shared_api_start(d, err) < 0 || watchdog_start(d, err) < 0 ||
 	    daemon_status_start(d, err) < 0)
 		return EXIT_RUNTIME;
 	if (server_start(d, err) < 0)
@@ -534,6 +525,7 @@ static void daemon_finish(struct daemon *d)
 	store_close(d->reader);
 	runs_free(d->runs);
 	fleet_free(d->fleet);
+	registry_free(d->registry);
 	accounts_close(&d->accounts);
 	if (d->client)
 		http_client_free(d->client);

@@ -21,6 +21,7 @@
 #include "provider/http_client.h"
 #include "runs/runs.h"
 
+struct daemon_registry;
 struct ssl_ctx_st;
 
 /* From the file, and as many passed by the service manager. */
@@ -36,6 +37,7 @@ struct daemon {
 	struct http_client *client;
 	struct store *reader;
 	struct accounts accounts;
+	struct daemon_registry *registry; /* of the daemons on this database */
 	struct fleet *fleet;
 	struct runs *runs;
 	struct store *runs_reader; /* NULL: no run history until the next start */

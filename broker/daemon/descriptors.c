@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <sys/resource.h>
 
+#include "api/relay.h"
 #include "config/config.h"
 #include "util/log.h"
 
@@ -15,6 +16,8 @@
 #define PER_WORKER 6
 /* Stores that are reopened, backed up or checkpointed, files that a provider reads, listeners. */
 #define OTHERS 48
+/* To other daemons: what they forward, and the connections to the database. */
+#define PEERS (RELAY_CONNECTIONS + 8)
 #define CONNECTIONS_LEAST 16
 
 void descriptors_raise(void)
@@ -44,7 +47,8 @@ static uint64_t descriptors_open(void)
 uint32_t descriptors_connections(const struct config *config)
 {
 	uint64_t workers = (uint64_t)config->worker_threads * (uint64_t)config->account_count;
-	uint64_t kept = descriptors_open() + workers * PER_WORKER + OTHERS;
+	uint64_t kept = descriptors_open() + workers * PER_WORKER + OTHERS +
+			(config_is_postgres(config) ? PEERS : 0);
 	uint64_t wanted = (uint64_t)config->max_connections;
 	struct rlimit limit;
 

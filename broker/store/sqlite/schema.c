@@ -5,6 +5,7 @@
  * user_version. A released migration is never edited. Version N of the file is the result of
  * the first N migrations.
  */
+#include "store/daemons.h"
 #include "store/sqlite/internal.h"
 
 #include <stdio.h>
@@ -337,6 +338,7 @@ static const char *const migrations[] = {
 
 #define RUNS_MOVED 8
 
+_Static_assert(ARRAY_LEN(migrations) == STORE_SCHEMA, "daemons tell each other what they know");
 _Static_assert(LEASE_PROVISIONING == 0 && LEASE_ACTIVE == 1, "the indexes say state <= 1 for live");
 _Static_assert(CLEANUP_OWED == 1 && CLEANUP_ATTENTION == 3, "the indexes say 1 to 3 for what is owed");
 _Static_assert(CLEANUP_DONE == 4, "lease_open says 4 for done");

@@ -363,9 +363,10 @@ int stage_setup(void **state)
 	stage.config.limits = limits;
 	/* Nothing waits unless a test wants it to. */
 	stage.config.create_wait_ms = stage.config.release_wait_ms = 0;
-	parts = (struct api_parts){ stage.base, &stage.world.d.env, NULL, stage.accounts,
-				    1,		stage.reader,	    NULL, stage.runs_reader,
-				    NULL };
+	parts = (struct api_parts){
+		stage.base, &stage.world.d.env, NULL, stage.accounts, 1, stage.reader,
+		NULL,	    stage.runs_reader,	NULL, { 0 }
+	};
 	if (api_new(&parts, &stage.config, &stage.api, &err))
 		fail_msg("%s", err.text);
 	return 0;

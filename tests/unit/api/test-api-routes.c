@@ -127,6 +127,7 @@ static const struct {
 	{ "POST", "/v1/runs/{run}/events", "ua" },
 	{ "POST", "/v1/runs/{run}/telemetry", "ua" },
 	{ "POST", "/v1/runs/{run}/finish", "ua" },
+	{ "GET", "/v1/daemons", "a" },
 	{ "GET", "/v1/pool", "a" },
 	{ "GET", "/v1/admin/leases", "a" },
 	{ "POST", "/v1/admin/leases/{lease}/release", "a" },

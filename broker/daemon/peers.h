@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What this daemon knows of the others on its database, and of who owns which account: as read
+ * last, a second ago at most. Who is alive is told by rows that change, not by comparing clocks of
+ * different machines. Any thread.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/daemons.h"
+#include "api/relay.h"
+#include "store/daemons.h"
+#include "store/shards.h"
+
+/* A daemon whose row has not changed for so long is not there. */
+#define PEERS_SILENT_MS 3500
+/* And after so long its row may be removed. */
+#define PEERS_FORGOTTEN_MS (10 * 60 * 1000)
+
+struct peers;
+
+struct peers *peers_new(const char *self);
+void peers_free(struct peers *peers); /* NULL is allowed */
+
+/* ---- one reading, by one thread: begin, the rows in any order, end. `now_ms`: monotonic ---- */
+
+void peers_begin(struct peers *peers, int64_t now_ms);
+void peers_saw_daemon(struct peers *peers, const struct store_daemon *row);
+void peers_saw_shard(struct peers *peers, const struct shard *row);
+/* From now on others see what was read. Without it the reading failed, and changes nothing. */
+void peers_end(struct peers *peers);
+/* A daemon that has been silent for PEERS_FORGOTTEN_MS; 0: there is one. */
+int peers_forgotten(struct peers *peers, int64_t now_ms, struct store_daemon *ret);
+
+/* ---- what it says ---- */
+
+/*
+ * Who owns the account. `is_ours`: whether this daemon does, by what it knows itself, which is newer
+ * than any row; -1: it knows nothing but the rows.
+ */
+void peers_route(struct peers *peers, const char *account, int is_ours, int64_t now_ms,
+		 struct relay_route *ret);
+/* The ids of the daemons that are alive, this one among them; at most `max`. */
+size_t peers_living(struct peers *peers, int64_t now_ms, char (*ids)[STORE_DAEMON_ID_SIZE],
+		    size_t max);
+/* The highest seq of the account that was read; 0: none. */
+int64_t peers_seq(struct peers *peers, const char *account);
+void peers_each_daemon(struct peers *peers, int64_t now_ms, daemons_fn fn, void *arg);
+void peers_each_account(struct peers *peers, int64_t now_ms, daemons_account_fn fn, void *arg);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* What a daemon has to do with the others on its database. Main thread. */
+#pragma once
+
+#include <stddef.h>
+
+#include "util/err.h"
+
+struct daemon;
+
+/* Before all else: who this daemon is. */
+int shared_begin(struct daemon *d, struct err *err);
+/* The api, with its ways to the other daemons. */
+int shared_api_start(struct daemon *d, struct err *err);
+/* The host of `advertise`, by which the others name this daemon in requests; "": none. */
+void shared_host(const struct daemon *d, char *ret, size_t size);
+/* After it listens: the others may know where. */
+int shared_announce(struct daemon *d, struct err *err);
