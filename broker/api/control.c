@@ -12,6 +12,7 @@
 #include "api/control.h"
 #include "api/handlers.h"
 #include "api/lookup.h"
+#include "api/relay_target.h"
 #include "api/reply.h"
 #include "api/telemetry.h"
 #include "api/validate.h"
@@ -181,6 +182,7 @@ static void control_beat(struct control *c, struct json_body *in)
 	struct api *api = c->api;
 	struct api_request request = { .api = api, .caller = c->caller };
 	struct engine_request *engine_request = NULL;
+	struct relay_target target;
 	struct beat *beat;
 
 	if (c->caller.role == TOKEN_READER) {
@@ -202,6 +204,8 @@ static void control_beat(struct control *c, struct json_body *in)
 		engine_queue_drop(api->engine_queue, engine_request);
 		return;
 	}
+	if (api->relay && relay_target_own(&request, engine_request->ref, &target))
+		TEXT_SET(engine_request->account, target.account);
 	/* Users with whom the lease is shared do not keep it alive from here. */
 	engine_request->own_only = 1;
 	beat = xcalloc(1, sizeof(*beat));

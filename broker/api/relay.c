@@ -307,6 +307,7 @@ int relay_take(struct relay *relay, struct api_request *request)
 
 	if (!relay_target_find(relay->homes, request, &target))
 		return 0;
+	TEXT_SET(request->account, target.account);
 	relay->config.find(relay->config.arg, target.account, &route);
 	if (route.place == RELAY_SELF) {
 		/* Those that have waited come first. */

@@ -63,6 +63,7 @@ struct api_request {
 	const struct http_head *head; /* borrowed from the exchange */
 	struct caller caller;
 	char param[ROUTE_PARAM_SIZE];
+	char account[32]; /* that it is for, where several daemons share the store; "": not known */
 	/* of a change of a lease (condition.h) */
 	int64_t epoch;			     /* the lease must still have it; 0: any */
 	int is_conditional;		     /* the client named it, in If-Match */

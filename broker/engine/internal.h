@@ -172,6 +172,8 @@ uint32_t core_random32(struct core *core);
 /* Is the wall clock suspect? Then no lease ends because of time. */
 int core_has_lost_sight(const struct core *core);
 int core_clock_is_suspect(const struct core *core);
+/* The only account whose leases it may read and change; NULL: all of the store. */
+const char *core_only_account(const struct core *core);
 struct core_account *core_account_find(struct core *core, const char *name);
 /* Are its retained machines protected at the provider: supported and configured? */
 int core_account_protects(const struct core_account *a);
@@ -338,6 +340,8 @@ int capacity_follow(struct core *core, const struct lease *l, const struct capac
 		    struct err *err);
 /* There may be capacity for leases in the queue: for a reason other than a lease's change. */
 void capacity_changed(struct core *core);
+/* Where other engines share the limits: now and then there may be capacity. */
+void capacity_look(struct core *core);
 /* Is there anything to admit in the next batch? */
 int capacity_is_due(const struct core *core);
 /* The batch is committed. */

@@ -138,6 +138,11 @@ static struct engine_owned owned_now(const struct engine_life *life)
 	return owned;
 }
 
+int64_t life_epoch(const struct engine_life *life)
+{
+	return life->parts->config.ownership ? owned_now(life).epoch : 0;
+}
+
 int64_t life_renew_in(const struct engine_life *life)
 {
 	const struct engine_ownership *ownership = life->parts->config.ownership;

@@ -26,8 +26,9 @@ PARTS = ("rates", "takeover", "counts")
 CLIENTS, SECONDS, ROUNDS = 64, 3, 3
 LEASES = 1000
 OPEN = int(os.environ.get("BENCH_OPEN", "10000"))
-# One life: batches, and round trips within them. A tenth above the values of an idle machine.
-LIMITS = {"batches": 17, "flushes": 3}
+# One life: batches, and round trips within them, 9 and 11 on an idle machine. Each of the latter
+# is a read within a transaction, which memory could answer; a change that avoids one lowers its limit.
+LIMITS = {"batches": 11, "flushes": 13}
 LIVES = 15
 CONFIG = """[server]
 listen = 127.0.0.1:{port}

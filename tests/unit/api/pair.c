@@ -287,7 +287,7 @@ static void engine_start(void)
 	assert_int_equal(store_open(path, &env, &config.store, &err), 0);
 	token("alice", TOKEN_USER, pair.alice);
 	token("root", TOKEN_ADMIN, pair.admin);
-	assert_int_equal(fleet_new(&config, &pair.fleet, &err), 0);
+	assert_int_equal(fleet_new(&config, NULL, &pair.fleet, &err), 0);
 }
 
 int pair_setup(void **state)
