@@ -387,7 +387,7 @@ static int engine_thread_start(struct daemon *d, struct store *store, struct err
 	ec.crash_count = crash_report_read(&crashes);
 	ec.crashes = crashes;
 	ec.on_crashes_counted = crash_report_counted;
-	return fleet_new(&ec, &d->fleet, err);
+	return shared_fleet_start(d, &ec, err);
 }
 
 static int base_start(struct daemon *d, struct err *err)

@@ -39,6 +39,7 @@ struct daemon {
 	struct accounts accounts;
 	struct daemon_registry *registry; /* of the daemons on this database */
 	struct fleet *fleet;
+	struct owner_config owners; /* of a shared store */
 	struct runs *runs;
 	struct store *runs_reader; /* NULL: no run history until the next start */
 	struct event_base *base;

@@ -7,9 +7,18 @@
 #include "daemon/daemon.h"
 #include "daemon/descriptors.h"
 #include "daemon/registry.h"
+#include "schedule/rendezvous.h"
 #include "store/daemons.h"
 #include "util/alloc.h"
 #include "util/text.h"
+
+/* Any thread, once the engines have begun. */
+static int owns(void *arg, const char *account)
+{
+	const struct daemon *d = arg;
+
+	return d->fleet && fleet_owns(d->fleet, account);
+}
 
 int shared_begin(struct daemon *d, struct err *err)
 {
@@ -20,11 +29,51 @@ int shared_begin(struct daemon *d, struct err *err)
 		.version = LESSOR_VERSION,
 		.accounts = names,
 		.account_count = d->accounts.count,
+		.owns = config_is_postgres(d->config) ? owns : NULL,
+		.owns_arg = d,
 	};
 
 	for (size_t i = 0; i < d->accounts.count; i++)
 		names[i] = d->accounts.list[i]->config.name;
 	return registry_new(&config, &d->registry, err);
+}
+
+/* ---- the engines: hints for those who own accounts, on their threads ----------------------- */
+
+#define DAEMONS_MOST 64
+
+static size_t account_rank(void *arg, const char *account)
+{
+	struct daemon *d = arg;
+	char ids[DAEMONS_MOST][STORE_DAEMON_ID_SIZE];
+	const char *list[DAEMONS_MOST];
+	size_t count = peers_living(registry_peers(d->registry), env_mono_ms(&d->env), ids,
+				    DAEMONS_MOST);
+
+	for (size_t i = 0; i < count; i++)
+		list[i] = ids[i];
+	return rendezvous_rank(account, list, count, registry_self(d->registry));
+}
+
+static int64_t account_seq(void *arg, const char *account)
+{
+	struct daemon *d = arg;
+
+	return peers_seq(registry_peers(d->registry), account);
+}
+
+int shared_fleet_start(struct daemon *d, const struct engine_config *config, struct err *err)
+{
+	d->owners = (struct owner_config){
+		.store = d->config->store_target,
+		.env = &d->env,
+		.self = registry_self(d->registry),
+		.require_sync = d->config->postgres.require_sync,
+		.rank = account_rank,
+		.seen_seq = account_seq,
+		.arg = d,
+	};
+	return fleet_new(config, config_is_postgres(d->config) ? &d->owners : NULL, &d->fleet, err);
 }
 
 /* -1: the database has no key. */

@@ -4,12 +4,15 @@
 
 #include <stddef.h>
 
+#include "engine/engine.h"
 #include "util/err.h"
 
 struct daemon;
 
 /* Before all else: who this daemon is. */
 int shared_begin(struct daemon *d, struct err *err);
+/* The engines: one, or on a shared store one for each account. */
+int shared_fleet_start(struct daemon *d, const struct engine_config *config, struct err *err);
 /* The api, with its ways to the other daemons. */
 int shared_api_start(struct daemon *d, struct err *err);
 /* The host of `advertise`, by which the others name this daemon in requests; "": none. */

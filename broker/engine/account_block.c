@@ -88,8 +88,13 @@ static int name_add(void *arg, const char *account)
 int core_missing_init(struct core *core, struct err *err)
 {
 	struct account_names names = { .core = core };
-	int rc = store_account_each(core->store, name_add, &names, err);
 	int64_t count = 0;
+	int rc;
+
+	/* The others are not this engine's. */
+	if (core_only_account(core))
+		return 0;
+	rc = store_account_each(core->store, name_add, &names, err);
 
 	for (size_t i = 0; i < names.count && !rc; i++)
 		rc = core_lease_each(core,

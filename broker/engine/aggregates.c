@@ -18,6 +18,7 @@ struct entry {
 
 struct aggregates {
 	struct store *store;
+	const char *account; /* NULL: of all */
 	size_t most, count;
 	struct entry *by_n[BUCKETS], *by_id[BUCKETS];
 	struct entry *newest, *oldest;
@@ -33,11 +34,12 @@ static size_t n_bucket(int64_t n)
 	return (size_t)n % BUCKETS;
 }
 
-struct aggregates *aggregates_new(struct store *store, size_t most)
+struct aggregates *aggregates_new(struct store *store, const char *account, size_t most)
 {
 	struct aggregates *all = xcalloc(1, sizeof(*all));
 
 	all->store = store;
+	all->account = account;
 	all->most = most;
 	return all;
 }
@@ -144,6 +146,12 @@ struct lease_aggregate *aggregates_peek_id(struct aggregates *all, const char *i
 /* Adds a lease that was read into `e`, and reads its ledger. NULL: error, and `e` is freed. */
 static struct lease_aggregate *entry_load(struct aggregates *all, struct entry *e, struct err *err)
 {
+	if (all->account && strcmp(all->account, e->a.lease.account) != 0) {
+		err_set(err, ERR_REFUSED, "the lease is of account %s, which another engine serves",
+			e->a.lease.account);
+		free(e);
+		return NULL;
+	}
 	if (store_ledger(all->store, e->a.lease.n, &e->a.ledger, err)) {
 		free(e);
 		return NULL;

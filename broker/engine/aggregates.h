@@ -19,8 +19,11 @@
 
 struct aggregates;
 
-/* Borrows the store. `most`: how many aggregates aggregates_trim leaves. */
-struct aggregates *aggregates_new(struct store *store, size_t most);
+/*
+ * Borrows the store. `most`: how many aggregates aggregates_trim leaves. `account`: only its leases
+ * are read (borrowed); others, which another engine changes, are ERR_REFUSED. NULL: all.
+ */
+struct aggregates *aggregates_new(struct store *store, const char *account, size_t most);
 void aggregates_free(struct aggregates *all);	/* NULL is fine */
 
 /*

@@ -110,7 +110,8 @@ static int lease_admit(struct core *core, int64_t n, struct err *err)
 		return -1;
 	l = a->lease;
 	capacity_price(core, &l);
-	if (store_counts(core->store, l.owner, l.org, l.account, &have, err))
+	if (store_create_lock(core->store, err) ||
+	    store_counts(core->store, l.owner, l.org, l.account, &have, err))
 		return -1;
 	if (limits_exceeded(&core->config.limits, &have, l.price_hour_micros, &hit)) {
 		stop_add(core->capacity, &l, &hit);

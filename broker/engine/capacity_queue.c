@@ -178,6 +178,20 @@ void capacity_changed(struct core *core)
 		core->capacity->is_changed = 1;
 }
 
+/* How late a lease of the queue notices what another engine's leases no longer take. */
+#define LOOK_MS 1000
+
+void capacity_look(struct core *core)
+{
+	int64_t now = env_mono_ms(core->env);
+
+	if (!core_only_account(core) || !core->capacity->count ||
+	    now - core->capacity->looked_mono_ms < LOOK_MS)
+		return;
+	core->capacity->looked_mono_ms = now;
+	capacity_changed(core);
+}
+
 int capacity_is_due(const struct core *core)
 {
 	return core->capacity->count && core->capacity->is_changed && !core->draining &&
@@ -193,15 +207,32 @@ void capacity_publish(struct core *core)
 
 /* ---- a start ------------------------------------------------------------------------------ */
 
+/* Another engine admits those of other accounts. */
+static int is_elsewhere(const struct core *core, const char *account)
+{
+	const char *only = core_only_account(core);
+
+	return only && strcmp(only, account) != 0;
+}
+
 static void turn_read(void *arg, const struct store_queue_owner *row)
 {
-	owner_add(capacity_ring(arg, row->account), row);
+	struct core *core = arg;
+
+	if (!is_elsewhere(core, row->account))
+		owner_add(capacity_ring(core->capacity, row->account), row);
 }
 
 static int waiter_read(void *arg, const struct store_queued *row)
 {
-	struct capacity_account *a = capacity_ring(arg, row->account);
-	struct capacity_owner *o = capacity_owner_find(a, row->owner, row->org);
+	struct core *core = arg;
+	struct capacity_account *a;
+	struct capacity_owner *o;
+
+	if (is_elsewhere(core, row->account))
+		return 0;
+	a = capacity_ring(core->capacity, row->account);
+	o = capacity_owner_find(a, row->owner, row->org);
 
 	/* Always there, unless the file was edited by hand. */
 	if (!o) {
@@ -212,7 +243,7 @@ static int waiter_read(void *arg, const struct store_queued *row)
 		TEXT_SET(turn.org, row->org);
 		o = owner_add(a, &turn);
 	}
-	waiter_add(arg, a, o, row->n);
+	waiter_add(core->capacity, a, o, row->n);
 	return 0;
 }
 
@@ -235,8 +266,8 @@ int capacity_init(struct core *core, struct err *err)
 	LIST_INIT(&queue->accounts);
 	queue->is_changed = 1;
 	core->capacity = queue;
-	if (store_queue_owner_each(core->store, turn_read, queue, err) ||
-	    store_queue_each(core->store, waiter_read, queue, err))
+	if (store_queue_owner_each(core->store, turn_read, core, err) ||
+	    store_queue_each(core->store, waiter_read, core, err))
 		return -1;
 	LIST_FOREACH(a, &queue->accounts, link)
 		owners_without_waiters_remove(a);

@@ -38,6 +38,7 @@ struct capacity_queue {
 	int is_changed;		     /* there may be capacity: capacity_admit has work */
 	int is_blocked;		     /* an account was skipped because it is blocked */
 	int is_news;		     /* who waits has changed since the last commit */
+	int64_t looked_mono_ms;	     /* capacity_look */
 	struct capacity_stop *stops; /* as the last capacity_admit found them */
 	size_t stop_count;
 };

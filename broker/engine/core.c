@@ -62,6 +62,8 @@ static int ledger_restart(struct core *core, int64_t lease_n, const char *accoun
 	struct core_account *own = lease_n ? NULL : core_account_find(core, account);
 	struct lease_aggregate *a = own ? &own->own : core_lease(core, lease_n, err);
 
+	if (core_only_account(core) && !core_account_find(core, account))
+		return 0;
 	/* The sentinel of an account that is no longer configured waits until it is again. */
 	if (!lease_n && !own)
 		return 0;
@@ -142,6 +144,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	struct core *core = xcalloc(1, sizeof(*core));
 
 	core->config = *config;
+	core->config.is_shared |= store_is_shared(config->store);
 	core->hooks = *hooks;
 	core->env = config->env;
 	core->store = config->store;
@@ -152,7 +155,6 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	STAILQ_INIT(&core->forget_waiters);
 	core->due = heap_new();
 	core->tasks = heap_new();
-	core->aggregates = aggregates_new(core->store, AGGREGATES_MOST);
 	core->account_count = config->account_count;
 	core->accounts = xcalloc(config->account_count, sizeof(*core->accounts));
 	for (size_t i = 0; i < config->account_count; i++) {
@@ -161,6 +163,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 			STAILQ_INIT(&core->accounts[i].queues[q]);
 		core_observe_init(&core->accounts[i]);
 	}
+	core->aggregates = aggregates_new(core->store, core_only_account(core), AGGREGATES_MOST);
 	if (store_signer(core->store, &core->signer, err) ||
 	    store_account_key(core->store, core->account_key, sizeof(core->account_key), err) ||
 	    load_pauses(core, err) || capacity_init(core, err) || core_clock_start(core, err) ||
@@ -329,6 +332,7 @@ void core_due(struct core *core)
 
 	core_overdue_check(core);
 	account_tasks_due(core, now);
+	capacity_look(core);
 	capacity_admit(core);
 	/* Bounded, so that a backlog does not delay the answers of this batch. */
 	for (int i = 0; i < most && (n = heap_pop(core->due, now)) != 0; i++)

@@ -140,6 +140,8 @@ static void row_read(void *arg, const struct store_crash *row)
 	struct engine_crash crash = { .account = "" };
 	struct crash_count *c;
 
+	if (core_only_account(core) && !core_account_find(core, row->account))
+		return;
 	TEXT_SET(crash.account, row->account);
 	TEXT_SET(crash.op, row->op);
 	TEXT_SET(crash.lease, row->lease);

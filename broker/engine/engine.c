@@ -150,8 +150,12 @@ enum store_state engine_store_state(const struct engine *engine)
 	return store_watch_state(&engine->watch);
 }
 
-int engine_is_owner(const struct engine *engine)
+int engine_is_owner(const struct engine *engine, int64_t *ret_epoch, int64_t *ret_since_ms)
 {
+	if (ret_epoch)
+		*ret_epoch = atomic_load(&engine->epoch);
+	if (ret_since_ms)
+		*ret_since_ms = atomic_load(&engine->since_ms);
 	return atomic_load(&engine->is_owner);
 }
 
@@ -171,6 +175,12 @@ static void stop_signal(struct engine *engine, int cancel)
 	inbox->orders.cancel = cancel;
 	pthread_cond_signal(&inbox->arrived);
 	pthread_mutex_unlock(&inbox->lock);
+}
+
+void engine_stop_begin(struct engine *engine)
+{
+	if (engine->thread_runs)
+		stop_signal(engine, 0);
 }
 
 void engine_stop(struct engine *engine, int64_t grace_ms)

@@ -40,6 +40,11 @@ struct engine_config {
 	 * (ownership.h); `store` is then NULL. Borrowed, until engine_free.
 	 */
 	const struct engine_ownership *ownership;
+	/*
+	 * Other engines, of this process or another, serve the other accounts of the store: this one
+	 * has one account, and changes nothing else.
+	 */
+	int is_part;
 	struct account **accounts; /* borrowed; must outlive the engine */
 	size_t account_count;
 	struct engine_limits limits;
@@ -56,6 +61,11 @@ struct engine_config {
 	 * it. 0: as the plugin says.
 	 */
 	int64_t settle_ms;
+	/*
+	 * Other processes may own the store's rows, before, after or instead of this one: what those
+	 * have sent may take effect until the end of its permit.
+	 */
+	int is_shared;
 	/*
 	 * Identifies the machine and the database file; "": not checked. If it differs from that of
 	 * the last start, all accounts are fenced until an operator takes them over.
@@ -210,6 +220,12 @@ struct engine_request {
 		};
 	};
 
+	/*
+	 * The account of the lease of `ref`, or of a create that is known already, as the api read it;
+	 * "": not known. Where several engines serve the store, it says which.
+	 */
+	char account[32];
+
 	/* answers, set by the engine */
 	enum request_result result;
 	enum request_early early;
@@ -263,8 +279,11 @@ void engine_set_limits(struct engine *engine, const struct engine_limits *limits
 uint64_t engine_queue_version(const struct engine *engine);
 /* Can requests be saved? As of the last iteration. Any thread. */
 enum store_state engine_store_state(const struct engine *engine);
-/* Are the accounts this process's now? Always, without an ownership. Any thread. */
-int engine_is_owner(const struct engine *engine);
+/*
+ * Are the accounts this process's now? Always, without an ownership. In which epoch, and since when
+ * (wall clock)? Both may be NULL. Any thread.
+ */
+int engine_is_owner(const struct engine *engine, int64_t *ret_epoch, int64_t *ret_since_ms);
 /* Reloads the provider files of every account; the results are logged. Any thread. */
 void engine_reload(struct engine *engine);
 /*
@@ -274,6 +293,8 @@ void engine_reload(struct engine *engine);
  */
 #define ENGINE_ROUND_MS 3000
 int engine_is_moving(const struct engine *engine, int64_t within_ms);
+/* Begins engine_stop, and does not wait: for several engines at once. */
+void engine_stop_begin(struct engine *engine);
 /*
  * Rejects new requests, answers those that wait, and lets running steps finish; cancels them
  * after `grace_ms`. Commits and joins the engine thread. Owed cleanup stays in the store and

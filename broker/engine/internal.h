@@ -100,6 +100,8 @@ struct core_account {
 	int probe_tries, catalog_tries, reload_tries;
 	int is_held; /* one of its operations crashed lessord too often: none is run (crashes.c) */
 	int token_number; /* of the token that was_verified is about */
+	char frozen[128]; /* why, core_freeze; "": it is not */
+	int64_t presumed_until_ms; /* core_presume; on the store's clock */
 	int was_blocked;
 	int was_verified; /* verified at least once since the start */
 	struct generation gen;
@@ -145,6 +147,7 @@ struct core {
 	struct request_list answers;	    /* to be answered after the commit */
 	struct step_list starts;	    /* to be started after the commit */
 	int64_t sees_until_mono_ms;	    /* core_see_until */
+	int64_t store_ahead_ms;		    /* core_store_clock */
 	struct clock_watch clock;
 	int64_t clock_ahead_ms; /* by how much the clock seems to be ahead; for the log and the API */
 	int64_t clock_judged_mono_ms;
@@ -169,6 +172,8 @@ uint32_t core_random32(struct core *core);
 /* Is the wall clock suspect? Then no lease ends because of time. */
 int core_has_lost_sight(const struct core *core);
 int core_clock_is_suspect(const struct core *core);
+/* The only account whose leases it may read and change; NULL: all of the store. */
+const char *core_only_account(const struct core *core);
 struct core_account *core_account_find(struct core *core, const char *name);
 /* Are its retained machines protected at the provider: supported and configured? */
 int core_account_protects(const struct core_account *a);
@@ -335,6 +340,8 @@ int capacity_follow(struct core *core, const struct lease *l, const struct capac
 		    struct err *err);
 /* There may be capacity for leases in the queue: for a reason other than a lease's change. */
 void capacity_changed(struct core *core);
+/* Where other engines share the limits: now and then there may be capacity. */
+void capacity_look(struct core *core);
 /* Is there anything to admit in the next batch? */
 int capacity_is_due(const struct core *core);
 /* The batch is committed. */

@@ -49,6 +49,8 @@ struct engine_life *life_of(const struct step *step);
 
 /* ---- ownership; without one: owned without end ---- */
 
+/* Of the claim; 0: there was none. */
+int64_t life_epoch(const struct engine_life *life);
 /* In how many ms must it be renewed? INT64_MAX: never. */
 int64_t life_renew_in(const struct engine_life *life);
 /* Renews if it is time. -1: the store is broken. */

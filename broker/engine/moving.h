@@ -7,5 +7,7 @@
 /* When a client should try again: by then another lessord has claimed the account, or this one. */
 #define MOVING_RETRY_MS 1000
 
-/* Answers the request: RESULT_UNAVAILABLE, `account_moving`. What it asked for may have happened. */
+/* RESULT_UNAVAILABLE, `account_moving`. */
+void moving_fill(struct engine_request *request);
+/* The same, and answers the request. What it asked for may have happened. */
 void moving_answer(struct engine_request *request);

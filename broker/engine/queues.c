@@ -23,7 +23,8 @@ static void due_add(void *arg, int64_t n, int64_t due_ms)
 
 int core_schedule_all(struct core *core, struct err *err)
 {
-	return store_due_each(core->store, core_now(core), due_add, core->due, err);
+	return store_due_each(core->store, core_only_account(core), core_now(core), due_add,
+			      core->due, err);
 }
 
 static struct queued_owner *owner_find(const struct owner_queue *queue, const char *owner)

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "engine/moving.h"
+
 int request_is_callers(const struct engine_request *r, const struct lease *l)
 {
 	return r->caller.role == TOKEN_ADMIN ||
@@ -75,6 +77,8 @@ static struct lease_aggregate *find_shown(struct core *core, struct engine_reque
 	else if (err.kind == ERR_CONFLICT)
 		request_fail(r, RESULT_CONFLICT, "ambiguous_slug",
 			     "several leases have this slug; use the lease id");
+	else if (core_only_account(core) && err.kind == ERR_REFUSED)
+		moving_fill(r);
 	else
 		request_fail_store(r, &err);
 	return NULL;

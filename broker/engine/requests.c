@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/moving.h"
 #include "util/hash.h"
 #include "util/text.h"
 
@@ -133,6 +134,11 @@ static int create_replayed(struct core *core, struct engine_request *r, struct e
 	rc = core_lease_by_id(core, id, &a, err);
 	if (rc == 0)
 		create_again(r, a);
+	if (rc < 0 && core_only_account(core) && err->kind == ERR_REFUSED) {
+		request_fail(r, RESULT_CONFLICT, "lease_id_conflict",
+			     "the lease id is in use in another account; use a new one");
+		return 1;
+	}
 	return rc < 0 ? -1 : rc == 0;
 }
 
@@ -201,7 +207,12 @@ static int create_new(struct core *core, struct engine_request *r, struct err *e
 
 static int request_create(struct core *core, struct engine_request *r, struct err *err)
 {
-	int rc = create_replayed(core, r, err);
+	int rc;
+
+	/* Before it is looked for: another daemon may be about to create it, or cancel it. */
+	if (store_create_lock(core->store, err))
+		return -1;
+	rc = create_replayed(core, r, err);
 
 	if (rc)
 		return rc < 0 ? -1 : 0;
@@ -270,7 +281,11 @@ static int request_cancel(struct core *core, struct engine_request *r, struct er
 {
 	struct lease_release how = { .is_cancel = 1, .reason = "" };
 	struct lease_aggregate *a;
-	int rc = core_lease_by_id(core, r->ref, &a, err);
+	int rc = store_create_lock(core->store, err);
+
+	if (rc)
+		return -1;
+	rc = core_lease_by_id(core, r->ref, &a, err);
 
 	if (rc < 0)
 		return -1;
@@ -358,6 +373,11 @@ static int request_handle(struct core *core, struct engine_request *r, struct er
 		return -1;
 	if (requests[r->kind].handle(core, r, err) == 0)
 		return is_undone ? store_savepoint_keep(core->store, err) : 0;
+	/* Of another account: nothing was written, and the request belongs to another engine. */
+	if (core_only_account(core) && err->kind == ERR_REFUSED && !store_broken(core->store)) {
+		moving_fill(r);
+		return 0;
+	}
 	if (is_undone)
 		store_savepoint_undo(core->store);
 	else

@@ -26,6 +26,11 @@ uint32_t core_random32(struct core *core)
 	return core->random[--core->random_left];
 }
 
+const char *core_only_account(const struct core *core)
+{
+	return core->config.is_part ? core->accounts[0].account->config.name : NULL;
+}
+
 struct core_account *core_account_find(struct core *core, const char *name)
 {
 	for (size_t i = 0; i < core->account_count; i++) {
@@ -142,6 +147,8 @@ int core_lease_each(struct core *core, struct store_list list, core_lease_fn fn,
 
 	list.scope.all = 1;
 	list.limit = PAGE;
+	if (!list.account)
+		list.account = core_only_account(core);
 	do {
 		page.count = 0;
 		if (store_lease_each(core->store, &list, page_add, &page, err) < 0)

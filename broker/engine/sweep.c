@@ -108,6 +108,24 @@ static int classify_address(struct core *core, const char *account,
 	return 1;
 }
 
+/* The same of a lease of another account, which another engine may change: it is only read. */
+static int classify_elsewhere(struct core *core, struct orphan *s, struct err *err)
+{
+	struct ledger ledger = { 0 };
+	struct lease l;
+	int why;
+
+	if (store_lease_by_id(core->store, s->lease, &l, err) ||
+	    store_ledger(core->store, l.n, &ledger, err))
+		return -1;
+	why = orphan_classify(s, &l, &ledger);
+	ledger_fini(&ledger);
+	if (why < 0)
+		return 0;
+	s->why = (enum orphan_why)why;
+	return 1;
+}
+
 /* 1: an orphan, classified in *s; 0: not. `seen`: as listed now; NULL: not from a list. */
 static int classify_sighting(struct core *core, struct core_account *account, struct orphan *s,
 			     const struct lessor_observed *seen, struct err *err)
@@ -122,7 +140,7 @@ static int classify_sighting(struct core *core, struct core_account *account, st
 	if (claim)
 		return seen ? core_retained_check(core, claim, seen, err) : 0;
 	if (core_lease_by_id(core, s->lease, &a, err) < 0)
-		return -1;
+		return err->kind == ERR_REFUSED ? classify_elsewhere(core, s, err) : -1;
 	why = orphan_classify(s, a ? &a->lease : NULL, a ? &a->ledger : NULL);
 	if (why < 0)
 		return 0;
@@ -227,7 +245,10 @@ static int hand_to_cleanup(struct core *core, const struct orphan *s, const char
 	struct lease_aggregate *a;
 	struct lease_effects out;
 
-	if (core_lease_by_id(core, s->lease, &a, err) || core_apply(core, a, &event, &out, err))
+	/* Another account's: its own sweep decides. */
+	if (core_lease_by_id(core, s->lease, &a, err))
+		return err->kind == ERR_REFUSED ? 1 : -1;
+	if (core_apply(core, a, &event, &out, err))
 		return -1;
 	if (out.refusal)
 		return 1;
@@ -254,6 +275,8 @@ static int hand_all_to_cleanup(struct core *core, struct sweep *sweep, int by_it
 				     core->config.sweep_grace_ms, now);
 	/* Their ages are not known. */
 	if (by_itself && core_clock_is_suspect(core))
+		may = 0;
+	if (core_frozen(core, sweep->account)[0])
 		may = 0;
 	if (by_itself && may > limit) {
 		log_warning(LOG_FIELDS({ "account", sweep->account }),

@@ -22,6 +22,9 @@ _Static_assert(SLEEP_MOST_MS * 2 < ENGINE_ROUND_MS, "an idle engine would count 
 #define CLAIMS_WAIT_MS 5
 /* While the store cannot be written: the pause before the next attempt. */
 #define STORE_RETRY_MS 200
+/* A life that was lost sooner is a short one; after so many the pause grows no more. */
+#define LIFE_SHORT_MS 2000
+#define SHORT_LIVES_MOST 5
 
 static int64_t least(int64_t a, int64_t b)
 {
@@ -121,6 +124,9 @@ int engine_begin(struct engine *engine, struct store *store, struct err *err)
 	/* Those of an earlier process are counted once. */
 	config->on_crashes_counted = NULL;
 	config->crash_count = 0;
+	engine->begun_mono_ms = env_mono_ms(config->env);
+	atomic_store(&engine->epoch, life_epoch(engine->life));
+	atomic_store(&engine->since_ms, env_wall_ms(config->env));
 	atomic_store(&engine->is_owner, 1);
 	return 0;
 }
@@ -163,6 +169,20 @@ static void claim(struct engine *engine)
 		claim_failed(engine, &err);
 }
 
+/* Lives that are lost as soon as they begin are begun more and more slowly. */
+static int64_t claim_pause_ms(struct engine *engine)
+{
+	int64_t now = env_mono_ms(engine->parts.config.env);
+
+	if (now - engine->begun_mono_ms >= LIFE_SHORT_MS)
+		engine->short_lives = 0;
+	else if (engine->short_lives < SHORT_LIVES_MOST)
+		engine->short_lives++;
+	return engine->short_lives ?
+		       engine->parts.config.ownership->retry_ms << (engine->short_lives - 1) :
+		       0;
+}
+
 static void end(struct engine *engine, int yield)
 {
 	struct engine_life *life = engine->life;
@@ -172,7 +192,8 @@ static void end(struct engine *engine, int yield)
 	engine->life = NULL;
 	engine->is_open = engine->is_postponed = 0;
 	engine->claim_mono_ms = env_mono_ms(engine->parts.config.env) +
-				(yield ? engine->parts.config.ownership->retry_ms : 0);
+				(yield ? engine->parts.config.ownership->retry_ms :
+					 claim_pause_ms(engine));
 	life_end(life, yield);
 }
 

@@ -15,7 +15,8 @@ struct engine {
 	pthread_t thread;
 	int thread_runs;
 	atomic_llong moved_ms; /* when the last turn ended, monotonic clock */
-	atomic_int is_owner;   /* there is a life */
+	atomic_int is_owner;   /* there is a life: */
+	atomic_llong epoch, since_ms;
 
 	/* the engine thread's */
 	struct engine_life *life; /* NULL: the accounts are not ours */
@@ -23,6 +24,8 @@ struct engine {
 	int is_postponed;	  /* the last turn could not write */
 	int is_draining;
 	int64_t claim_mono_ms; /* when to claim next, while there is no life */
+	int64_t begun_mono_ms; /* of the life */
+	int short_lives;       /* how many in a row were lost soon */
 	char claim_error[200]; /* why the last claim failed; "": it did not */
 };
 

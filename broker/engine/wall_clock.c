@@ -104,8 +104,13 @@ int core_times_mend(struct core *core, struct err *err)
 {
 	struct lease_event event = { .kind = LEASE_EVENT_CLOCK_SET };
 	struct lease_rows rows = { 0 };
-	int rc = store_times_mend(core->store, core_now(core), err) ||
-		 store_lease_future_each(core->store, core_now(core), row_add, &rows, err);
+	int rc;
+
+	/* Where several daemons write, this one cannot know whose clock was right. */
+	if (core_only_account(core))
+		return 0;
+	rc = store_times_mend(core->store, core_now(core), err) ||
+	     store_lease_future_each(core->store, core_now(core), row_add, &rows, err);
 
 	for (size_t i = 0; i < rows.count && !rc; i++) {
 		struct lease_aggregate *a = core_lease(core, rows.list[i], err);

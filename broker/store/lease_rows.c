@@ -362,13 +362,14 @@ _Static_assert(LEASE_CREDIT_MOST_MS == 3600000, "TTL_END says so");
 	" ELSE " LOWER_OF("CASE WHEN due_ms > 0 THEN due_ms ELSE ?3 END", DUE_LIMIT) " END" \
 	" FROM lease INDEXED BY lease_current LEFT JOIN beat ON beat.lease = lease.n" \
 	" WHERE cleanup <> 4 AND (due_ms > 0 OR retained = 0)"
+#define SELECT_DUE_OF SELECT_DUE " AND account = ?5"
 /* clang-format on */
 
-int store_due_each(struct store *store, int64_t now_ms, store_due_fn fn, void *arg,
-		   struct err *err)
+int store_due_each(struct store *store, const char *account, int64_t now_ms, store_due_fn fn,
+		   void *arg, struct err *err)
 {
 	/* As in lease_due_ms: a stored due time never counts beyond the lease's limits. */
-	struct statement *stmt = store_prepare(store, SELECT_DUE, err);
+	struct statement *stmt = store_prepare(store, account ? SELECT_DUE_OF : SELECT_DUE, err);
 	int rc;
 
 	if (!stmt)
@@ -377,6 +378,8 @@ int store_due_each(struct store *store, int64_t now_ms, store_due_fn fn, void *a
 	bind_number(stmt, 2, now_ms + LEASE_WAIT_MOST_MS);
 	bind_number(stmt, 3, INT64_MAX);
 	bind_number(stmt, 4, now_ms + TIMES_AHEAD_MS);
+	if (account)
+		bind_text(stmt, 5, account);
 	while ((rc = store_row(store, stmt, "reading what is due", err)) == 0)
 		fn(arg, column_number(stmt, 0), column_number(stmt, 1));
 	return rc < 0 ? -1 : 0;

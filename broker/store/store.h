@@ -219,10 +219,10 @@ int store_owner_org(struct store *store, const char *owner, char *ret, size_t si
 /* The number of leases in attention. */
 int store_attention_count(struct store *store, int64_t *ret, struct err *err);
 
-/* Rows with a due time, to fill the heap at start: (n, due_ms). */
+/* Rows of the account (NULL: of all) with a due time, to fill the heap at start: (n, due_ms). */
 typedef void (*store_due_fn)(void *arg, int64_t n, int64_t due_ms);
-int store_due_each(struct store *store, int64_t now_ms, store_due_fn fn, void *arg,
-		   struct err *err);
+int store_due_each(struct store *store, const char *account, int64_t now_ms, store_due_fn fn,
+		   void *arg, struct err *err);
 
 /* Records a heartbeat, in a narrow table of its own. Durable with the commit. */
 int store_touch(struct store *store, int64_t n, int64_t touched_ms, struct err *err);
@@ -264,8 +264,8 @@ struct store_counts {
 	int64_t micros_all, micros_owner, micros_org; /* their hourly prices, summed */
 };
 /*
- * For the rest of the transaction no other daemon creates a lease: before the totals are read by
- * which a create is decided. Nothing where there is one daemon only.
+ * For the rest of the transaction no other daemon creates a lease, nor the identity of a new store:
+ * before the totals are read by which a create is decided. Nothing where there is one daemon only.
  */
 int store_create_lock(struct store *store, struct err *err);
 int store_counts(struct store *store, const char *owner, const char *org, const char *account,

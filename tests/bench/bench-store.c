@@ -459,7 +459,7 @@ static void run_start(void)
 		if (store_open(store_path(), &env, &store, &err))
 			die("opening", &err);
 		opened = now_s();
-		if (store_due_each(store, env_wall_ms(&env), count_due, &due, &err))
+		if (store_due_each(store, NULL, env_wall_ms(&env), count_due, &due, &err))
 			die("reading what is due", &err);
 		printf("start with %ld ended leases, %ld KiB: open %.1f ms, due %.1f ms\n", leases,
 		       file_kib(""), (opened - start) * 1e3, (now_s() - opened) * 1e3);

@@ -376,7 +376,7 @@ static void read_leases(struct store *s)
 		use_lease(&l);
 	store_slug_taken(s, "box-1", "alice", "acme", &err);
 	store_attention_count(s, &n, &err);
-	store_due_each(s, INT64_C(1800000000000), on_due, NULL, &err);
+	store_due_each(s, NULL, INT64_C(1800000000000), on_due, NULL, &err);
 	store_counts(s, "alice", "acme", "hetzner", &counts, &err);
 	store_usage_each(s, &scope, 0, INT64_MAX, on_usage, NULL, &err);
 	store_cost_oldest(s, 1, &n, &err);

@@ -183,7 +183,7 @@ static void leases_fail(void)
 	FAILS(store_slug_taken(store, l.slug, l.owner, l.org, &error));
 	FAILS(store_lease_each(store, &list, on_lease, NULL, &error));
 	FAILS(store_attention_count(store, &at_ms, &error));
-	FAILS(store_due_each(store, 0, on_due, NULL, &error));
+	FAILS(store_due_each(store, NULL, 0, on_due, NULL, &error));
 	FAILS(store_touch(store, 1, 2, &error));
 	FAILS(store_counts(store, l.owner, l.org, l.account, &counts, &error));
 	FAILS(store_account_each(store, on_account, NULL, &error));

@@ -193,7 +193,7 @@ static void ask_everything(void)
 	assert_int_equal(store_slug_taken(store, "none", "o", "g", NULL), 0);
 	assert_int_equal(store_lease_ended_by_slug(store, "none", "o", "g", &l, NULL), 1);
 	assert_int_equal(store_owner_org(store, "o", by, sizeof(by), NULL), 0);
-	assert_int_equal(store_due_each(store, 1, no_due, NULL, NULL), 0);
+	assert_int_equal(store_due_each(store, NULL, 1, no_due, NULL, NULL), 0);
 	assert_int_equal(store_counts(store, "o", "g", "a", &counts, NULL), 0);
 	assert_int_equal(store_ledger(store, 99, &ledger, NULL), 0);
 	assert_int_equal(store_account_ledger(store, "hetzner", &ledger, NULL), 0);

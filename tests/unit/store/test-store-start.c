@@ -50,7 +50,7 @@ static struct dues due_now(void)
 {
 	struct dues dues = { 0 };
 
-	assert_int_equal(store_due_each(store, NOW, note_due, &dues, NULL), 0);
+	assert_int_equal(store_due_each(store, NULL, NOW, note_due, &dues, NULL), 0);
 	return dues;
 }
 

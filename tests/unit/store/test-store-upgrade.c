@@ -177,7 +177,7 @@ static void due_times_and_sums_survive(void **state)
 	int due = 0;
 
 	(void)state;
-	assert_int_equal(store_due_each(store, UPGRADED, count_due, &due, NULL), 0);
+	assert_int_equal(store_due_each(store, NULL, UPGRADED, count_due, &due, NULL), 0);
 	/* Retained leases are due as well now, to be protected. */
 	assert_int_equal(due, 5);
 	/* All but the lease whose cleanup is done. */

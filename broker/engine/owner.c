@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/owner.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/shards.h"
+#include "util/alloc.h"
+#include "util/hash.h"
+#include "util/text.h"
+
+#define RETRY_MS 200
+
+/* Engine thread of the account. */
+struct owner {
+	const struct owner_config *config;
+	struct engine_ownership ownership;
+	_Atomic int64_t *last_move_ms;
+	char account[32];
+	struct store *store; /* NULL: not open yet */
+	int64_t seq;	     /* the highest that this owner saw */
+	int64_t free_ms; /* since when nobody holds the row, monotonic clock; 0: somebody does */
+	int64_t unwanted_ms; /* since when another should be the owner; 0: none */
+	int64_t rest_ms;     /* when the engine began to rest before a move; 0: it does not */
+	int64_t rest_again_ms;
+};
+
+static int64_t now_ms(const struct owner *o)
+{
+	return env_mono_ms(o->config->env);
+}
+
+static size_t rank_of(const struct owner *o)
+{
+	return o->config->rank ? o->config->rank(o->config->arg, o->account) : 0;
+}
+
+/* ---- claims ------------------------------------------------------------------------------- */
+
+/* Whoever comes first for the account may claim first. */
+static int is_our_turn(struct owner *o, size_t rank)
+{
+	int64_t now = now_ms(o);
+
+	if (!o->free_ms)
+		o->free_ms = now;
+	return now - o->free_ms >= (int64_t)rank * OWNER_HEAD_START_MS;
+}
+
+struct row_wanted {
+	const char *account;
+	int is_held;
+	int64_t seq;
+};
+
+static void row_look(void *arg, const struct shard *row)
+{
+	struct row_wanted *wanted = arg;
+
+	if (strcmp(row->account, wanted->account) != 0)
+		return;
+	wanted->is_held = shard_is_held(row);
+	wanted->seq = row->seq;
+}
+
+/* Does nobody hold the row? 1; 0; -1. */
+static int row_is_free(struct owner *o, struct err *err)
+{
+	struct row_wanted wanted = { .account = o->account };
+
+	if (shards_each(o->store, row_look, &wanted, err))
+		return -1;
+	if (wanted.is_held)
+		o->free_ms = 0;
+	return !wanted.is_held;
+}
+
+static int64_t seen_seq(const struct owner *o)
+{
+	int64_t seen = o->config->seen_seq ? o->config->seen_seq(o->config->arg, o->account) : 0;
+
+	return seen > o->seq ? seen : o->seq;
+}
+
+static int claim_now(struct owner *o, struct err *err)
+{
+	unsigned char bytes[SHARD_NONCE_CHARS / 2];
+	char nonce[SHARD_NONCE_CHARS + 1];
+	struct shard_claim claim = {
+		.account = o->account,
+		.nonce = nonce,
+		.address = o->config->self,
+		.ttl_ms = SHARD_TTL_MS,
+		.seen_seq = seen_seq(o),
+		.presume_ms = OWNER_PRESUME_MS,
+		.require_sync = o->config->require_sync,
+	};
+	struct shard row;
+	int rc;
+
+	env_random(o->config->env, bytes, sizeof(bytes));
+	hash_hex(bytes, sizeof(bytes), nonce);
+	rc = shard_claim(o->store, &claim, &row, err);
+	if (rc == 1)
+		o->free_ms = 0;
+	return rc;
+}
+
+/* A connection that fails is closed: the next try begins with a new one. */
+static int claim_failed(struct owner *o)
+{
+	store_close(o->store);
+	o->store = NULL;
+	return -1;
+}
+
+static int claim(void *arg, struct store **ret, struct err *err)
+{
+	struct owner *o = arg;
+	size_t rank = rank_of(o);
+	int rc;
+
+	if (!o->store && store_open(o->config->store, o->config->env, &o->store, err)) {
+		o->store = NULL;
+		return -1;
+	}
+	rc = rank ? row_is_free(o, err) : 1;
+	if (rc < 0)
+		return claim_failed(o);
+	if (!rc || (rank && !is_our_turn(o, rank)))
+		return 1;
+	rc = claim_now(o, err);
+	if (rc < 0)
+		return claim_failed(o);
+	if (rc)
+		return 1;
+	o->free_ms = o->unwanted_ms = o->rest_ms = 0;
+	*ret = o->store;
+	return 0;
+}
+
+/* ---- while it is owned ----------------------------------------------------------------------- */
+
+static int renew(void *arg, struct store *store, struct err *err)
+{
+	(void)arg;
+	return shard_renew(store, err);
+}
+
+static void look(void *arg, const struct store *store, struct engine_owned *ret)
+{
+	const struct shard *row = store_shard(store);
+	struct owner *o = arg;
+
+	ret->until_mono_ms = shard_deadline_mono_ms(store);
+	if (!row)
+		return;
+	ret->epoch = row->epoch;
+	ret->seq = row->seq;
+	ret->gap_ms = row->gap_ms;
+	if (row->seq > o->seq)
+		o->seq = row->seq;
+}
+
+/*
+ * Whatever broke the store, this account's memory is dropped and read anew; the other accounts and
+ * the process have nothing to do with it.
+ */
+static int is_lost(void *arg, const struct store *store)
+{
+	(void)arg;
+	return store_is_lost(store) || store_broken(store);
+}
+
+/* May an account of this daemon move now? Then no other does for a while. */
+static int move_take(struct owner *o, int64_t now)
+{
+	int64_t last = atomic_load(o->last_move_ms);
+
+	return now - last >= SHARD_TTL_MS &&
+	       atomic_compare_exchange_strong(o->last_move_ms, &last, now);
+}
+
+static int is_unwanted(void *arg)
+{
+	struct owner *o = arg;
+	int64_t now = now_ms(o);
+
+	if (!rank_of(o)) {
+		o->unwanted_ms = o->rest_ms = 0;
+		return 0;
+	}
+	if (!o->unwanted_ms)
+		o->unwanted_ms = now;
+	if (o->rest_ms && now - o->rest_ms >= OWNER_REST_MS) {
+		o->rest_ms = 0;
+		o->rest_again_ms = now + OWNER_REST_AGAIN_MS;
+	}
+	if (!o->rest_ms && now - o->unwanted_ms >= OWNER_SETTLE_MS && now >= o->rest_again_ms &&
+	    move_take(o, now))
+		o->rest_ms = now;
+	return o->rest_ms != 0;
+}
+
+static void end(void *arg, struct store *store, int yield)
+{
+	struct owner *o = arg;
+
+	if (yield && !store_is_lost(store) && !store_broken(store))
+		shard_yield(store, NULL);
+	o->free_ms = o->rest_ms = 0;
+	/* What it had prepared and read belongs to the claim. */
+	store_close(store);
+	o->store = NULL;
+}
+
+/* ---- begin and end ---------------------------------------------------------------------------- */
+
+struct owner *owner_new(const struct owner_config *config, const char *account,
+			_Atomic int64_t *last_move_ms)
+{
+	struct owner *o = xcalloc(1, sizeof(*o));
+
+	o->config = config;
+	o->last_move_ms = last_move_ms;
+	TEXT_SET(o->account, account);
+	o->ownership = (struct engine_ownership){
+		.claim = claim,
+		.renew = renew,
+		.look = look,
+		.is_lost = is_lost,
+		.is_unwanted = is_unwanted,
+		.end = end,
+		.ttl_ms = SHARD_TTL_MS,
+		.renew_ms = SHARD_RENEW_MS,
+		.margin_ms = SHARD_MARGIN_MS,
+		.retry_ms = RETRY_MS,
+		.arg = o,
+	};
+	return o;
+}
+
+void owner_free(struct owner *owner)
+{
+	if (!owner)
+		return;
+	store_close(owner->store);
+	free(owner);
+}
+
+const struct engine_ownership *owner_ownership(struct owner *owner)
+{
+	return &owner->ownership;
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Two daemons' engines on one PostgreSQL, with two accounts of the example provider: who serves
+ * what, what a request for all accounts means, and what is left after their connections were
+ * ended again and again.
+ */
+#include <dirent.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "driver/postgres.h"
+#include "engine/fleet.h"
+#include "unit/engine/owned.h"
+#include "unit/test.h"
+#include "util/text.h"
+
+#define ACCOUNTS 2
+#define LEASES 10
+#define CUTS 6
+
+static const char *const names[ACCOUNTS] = { "north", "south" };
+static struct postgres *pg;
+static const char *url;
+static char folder[64], clouds[ACCOUNTS][96];
+
+/* As one lessord has it. */
+struct side {
+	int number;
+	struct env env;
+	struct account *accounts[ACCOUNTS];
+	struct owner_config owners;
+	atomic_int is_alone; /* there is no other daemon */
+	struct fleet *fleet;
+	char self[16];
+};
+
+static struct side sides[2];
+
+/* Each should own the account of its own number. */
+static size_t rank(void *arg, const char *account)
+{
+	struct side *side = arg;
+
+	return !atomic_load(&side->is_alone) && strcmp(account, names[side->number]) != 0;
+}
+
+static void broken(void *arg, const char *why)
+{
+	(void)arg;
+	fprintf(stderr, "the store is broken, and not because of a loss: %s\n", why);
+	abort();
+}
+
+static void account_open(struct side *side, int n)
+{
+	const char *const options[] = { "base", clouds[n], NULL };
+	struct account_config config = { .provider = "folder",
+					 .location_count = 1,
+					 .locations = { "here" },
+					 .image = "image",
+					 .max_steps = 4,
+					 .settle_ms = 100 };
+	struct err err = { 0 };
+
+	TEXT_SET(config.name, names[n]);
+	driver_options(&config, options);
+	if (account_new(&side->env, driver_plugin(FOLDER_SO), &config, &side->accounts[n], &err))
+		fail_msg("%s", err.text);
+}
+
+static void side_start(struct side *side, int number)
+{
+	struct err err = { 0 };
+	struct engine_config config = {
+		.env = &side->env,
+		.accounts = side->accounts,
+		.account_count = ACCOUNTS,
+		.worker_threads = 4,
+		.boot_ms = 600000,
+		.probe_ms = 300000,
+		.sweep_grace_ms = 3600000,
+		.on_broken = broken,
+	};
+
+	memset(side, 0, sizeof(*side));
+	side->number = number;
+	env_system(&side->env);
+	snprintf(side->self, sizeof(side->self), "daemon-%d", number);
+	side->owners = (struct owner_config){
+		.store = url, .env = &side->env, .self = side->self, .rank = rank, .arg = side
+	};
+	for (int i = 0; i < ACCOUNTS; i++)
+		account_open(side, i);
+	if (store_open(url, &side->env, &config.store, &err) ||
+	    fleet_new(&config, &side->owners, &side->fleet, &err))
+		fail_msg("%s", err.text);
+	assert_true(fleet_is_split(side->fleet));
+}
+
+static void side_stop(struct side *side)
+{
+	if (!side->fleet)
+		return;
+	fleet_stop(side->fleet, 10000);
+	fleet_free(side->fleet);
+	side->fleet = NULL;
+	for (int i = 0; i < ACCOUNTS; i++)
+		account_free(side->accounts[i]);
+}
+
+static enum request_result run(struct side *side, struct ask *a)
+{
+	sem_init(&a->answered, 0, 0);
+	atomic_store(&a->is_open, 1);
+	fleet_submit(side->fleet, &a->request);
+	ask_await(a);
+	return a->request.result;
+}
+
+/* As a client does: until it is answered. */
+static enum request_result run_until_served(struct side *side, struct ask *a)
+{
+	int64_t until = env_mono_ms(&side->env) + 60000;
+
+	do {
+		assert_true(env_mono_ms(&side->env) < until);
+		run(side, a);
+	} while (ask_is_moving(a));
+	return a->request.result;
+}
+
+static void create_init(struct ask *a, int account, int n)
+{
+	char id[24];
+
+	ask_init(a, REQUEST_CREATE, "");
+	snprintf(id, sizeof(id), "cbx_%06d%06d", account, n);
+	driver_wish(&a->request.create, id, names[account], "small");
+	snprintf(a->request.create.slug, sizeof(a->request.create.slug), "box-%d-%d", account, n);
+	TEXT_SET(a->request.idempotency_key, id);
+	TEXT_SET(a->request.body_hash, id);
+	a->request.create.ttl_ms = a->request.create.idle_ms = 3600000;
+}
+
+static void release_init(struct ask *a, int account, int n)
+{
+	char id[24];
+
+	snprintf(id, sizeof(id), "cbx_%06d%06d", account, n);
+	ask_init(a, REQUEST_RELEASE, id);
+	TEXT_SET(a->request.account, names[account]);
+	a->request.delete_machine = 1;
+}
+
+static int machines(int account)
+{
+	DIR *dir = opendir(clouds[account]);
+	int count = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count - 2;
+}
+
+static void count_owned(void *arg, const struct fleet_account *account)
+{
+	int *count = arg;
+
+	*count += account->is_owner && account->epoch > 0 && account->since_ms > 0;
+}
+
+static int owned(struct side *side)
+{
+	int count = 0;
+
+	fleet_each(side->fleet, count_owned, &count);
+	return count;
+}
+
+static void each_serves_its_own(void **state)
+{
+	static struct ask a;
+
+	(void)state;
+	side_start(&sides[0], 0);
+	side_start(&sides[1], 1);
+	for (int i = 0; i < ACCOUNTS; i++) {
+		create_init(&a, i, 0);
+		a.request.wait_ms = 60000;
+		assert_in_range(run_until_served(&sides[i], &a), RESULT_CREATED, RESULT_REPLAY);
+		assert_int_equal(a.request.lease.state, LEASE_ACTIVE);
+		assert_int_equal(machines(i), 1);
+	}
+	assert_int_equal(owned(&sides[0]), 1);
+	assert_true(fleet_owns(sides[0].fleet, "north"));
+	assert_false(fleet_owns(sides[0].fleet, "south"));
+	create_init(&a, 1, 1);
+	run(&sides[0], &a);
+	assert_true(ask_is_moving(&a));
+	/* The lease of another account is not this engine's, whatever the request says. */
+	release_init(&a, 1, 0);
+	TEXT_SET(a.request.account, "north");
+	run(&sides[0], &a);
+	assert_true(ask_is_moving(&a));
+	create_init(&a, 0, 0);
+	TEXT_SET(a.request.create.id, "cbx_000001000000");
+	TEXT_SET(a.request.idempotency_key, "another");
+	assert_int_equal(run(&sides[0], &a), RESULT_CONFLICT);
+	assert_string_equal(a.request.code, "lease_id_conflict");
+	ask_init(&a, REQUEST_SWEEP, "");
+	a.request.caller.role = TOKEN_ADMIN;
+	assert_int_equal(run(&sides[0], &a), RESULT_UNAVAILABLE);
+	assert_string_equal(a.request.code, "account_elsewhere");
+}
+
+/* One stops: the other has both within moments, and its leases with them. */
+static void the_other_takes_over(void **state)
+{
+	static struct ask a;
+	struct side *side = &sides[0];
+	int64_t begun = env_mono_ms(&side->env);
+
+	(void)state;
+	atomic_store(&side->is_alone, 1);
+	side_stop(&sides[1]);
+	create_init(&a, 1, 1);
+	assert_in_range(run_until_served(side, &a), RESULT_CREATED, RESULT_REPLAY);
+	assert_in_range(env_mono_ms(&side->env) - begun, 0, 6000);
+	/* Until its machine is there. */
+	create_init(&a, 1, 1);
+	a.request.wait_ms = 60000;
+	assert_int_equal(run_until_served(side, &a), RESULT_REPLAY);
+	assert_int_equal(owned(side), 2);
+	ask_init(&a, REQUEST_SWEEP, "");
+	a.request.caller.role = TOKEN_ADMIN;
+	assert_int_equal(run_until_served(side, &a), RESULT_OK);
+	ask_init(&a, REQUEST_POOL, "");
+	a.request.caller.role = TOKEN_ADMIN;
+	assert_int_equal(run_until_served(side, &a), RESULT_OK);
+	assert_int_equal(a.request.pool_count, (size_t)(machines(0) + machines(1)));
+	free(a.request.pool);
+}
+
+/* The engine's connections end under load; what was acknowledged is true, and nothing is left. */
+static void connections_are_ended(void **state)
+{
+	static struct ask a;
+	struct side *side = &sides[0];
+	int cuts = 0, n;
+
+	(void)state;
+	for (n = 1; n < LEASES; n++) {
+		for (int i = 0; i < ACCOUNTS; i++) {
+			create_init(&a, i, n);
+			assert_in_range(run_until_served(side, &a), RESULT_CREATED, RESULT_REPLAY);
+		}
+		if (cuts++ < CUTS)
+			postgres_sql(url,
+				     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+				     "datname = current_database() AND pid <> pg_backend_pid()");
+		release_init(&a, n % ACCOUNTS, n);
+		assert_int_equal(run_until_served(side, &a), RESULT_OK);
+	}
+	for (n = 0; n < LEASES; n++) {
+		for (int i = 0; i < ACCOUNTS; i++) {
+			release_init(&a, i, n);
+			a.request.wait_ms = 600000;
+			assert_int_equal(run_until_served(side, &a), RESULT_OK);
+		}
+	}
+	assert_int_equal(postgres_number(url, "SELECT count(*) FROM lease"), ACCOUNTS * LEASES);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	snprintf(folder, sizeof(folder), "/tmp/lessor-fleet-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	for (int i = 0; i < ACCOUNTS; i++) {
+		snprintf(clouds[i], sizeof(clouds[i]), "%s/%s", folder, names[i]);
+		assert_int_equal(mkdir(clouds[i], 0700), 0);
+	}
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	side_stop(&sides[0]);
+	side_stop(&sides[1]);
+	for (int i = 0; i < ACCOUNTS; i++)
+		rmdir(clouds[i]);
+	rmdir(folder);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_serves_its_own),
+		cmocka_unit_test(the_other_takes_over),
+		cmocka_unit_test(connections_are_ended),
+	};
+	int rc;
+
+	pg = postgres_start();
+	if (!pg)
+		return 77;
+	url = postgres_database(pg);
+	rc = cmocka_run_group_tests(tests, setup, teardown);
+	postgres_stop(pg);
+	return rc;
+}
