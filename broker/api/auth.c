@@ -268,13 +268,15 @@ static int auth_verify(const struct auth *auth, const char *text, struct caller 
 int auth_peek(struct auth *auth, const char *authorization, struct caller *ret)
 {
 	const char *text = bearer_text(authorization);
+	uint64_t version;
 
 	if (env_mono_ms(auth->env) - auth->looked_ms >= 1000)
 		auth_refresh(auth);
 	if (auth_verify(auth, text, ret))
 		return 1;
-	/* The token may be newer than the table: a new token works at once. */
-	if (auth->has_failed || store_data_version(auth->reader) == auth->looked_version)
+	/* The token may be newer than the table: a new token works at once. 0: nothing tells. */
+	version = store_data_version(auth->reader);
+	if (auth->has_failed || (version && version == auth->looked_version))
 		return 0;
 	auth_refresh(auth);
 	return auth_verify(auth, text, ret);

@@ -257,7 +257,7 @@ static void relay_metrics(struct buf *out, const struct api *api)
 struct owned_metrics {
 	struct buf *out;
 	const char *self;
-	enum { OWNED_HERE, OWNED_EPOCH, OWNED_TAKEOVERS } which;
+	enum { OWNED_HERE, OWNED_EPOCH, OWNED_TAKEOVERS, OWNED_FROZEN } which;
 };
 
 static void self_find(void *arg, const struct daemon_view *view)
@@ -272,9 +272,9 @@ static void owned_add(void *arg, const struct owned_view *view)
 {
 	const struct owned_metrics *m = arg;
 	static const char *const names[] = { "account_owned", "account_epoch",
-					     "account_takeovers_total" };
+					     "account_takeovers_total", "account_frozen" };
 	const int64_t values[] = { view->daemon[0] && !strcmp(view->daemon, m->self), view->epoch,
-				   view->takeovers };
+				   view->takeovers, view->frozen[0] != '\0' };
 
 	buf_addf(m->out, "lessor_%s{account=\"%s\"} %" PRId64 "\n", names[m->which], view->account,
 		 values[m->which]);
@@ -296,6 +296,10 @@ static void owned_metrics(struct buf *out, const struct daemons_source *source)
 	m.which = OWNED_TAKEOVERS;
 	metric_add_head(out, "account_takeovers_total", "counter",
 			"How often the account passed to another owner, as this daemon saw it.");
+	source->accounts(source->arg, owned_add, &m);
+	m.which = OWNED_FROZEN;
+	metric_add_head(out, "account_frozen", "gauge",
+			"1 while the account is compared with a database that may have lost something.");
 	source->accounts(source->arg, owned_add, &m);
 }
 

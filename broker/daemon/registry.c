@@ -220,11 +220,8 @@ struct peers *registry_peers(struct daemon_registry *registry)
 void registry_route(void *arg, const char *account, struct relay_route *ret)
 {
 	struct daemon_registry *registry = arg;
-	int is_ours = !registry->target ?
-			      1 :
-		      registry->config.owns ?
-			      registry->config.owns(registry->config.owns_arg, account) :
-			      -1;
+	int is_ours = !registry->target || !registry->config.owns ||
+		      registry->config.owns(registry->config.owns_arg, account);
 
 	peers_route(registry->peers, account, is_ours, registry_now(registry), ret);
 }

@@ -19,7 +19,7 @@ struct registry_config {
 	const char *version;
 	const char *const *accounts; /* of this daemon; borrowed until registry_new returns */
 	size_t account_count;
-	/* Does this daemon own the account now? Any thread; NULL: what the rows say. */
+	/* Does this daemon own the account now? Any thread; NULL: each of them, always. */
 	int (*owns)(void *arg, const char *account);
 	void *owns_arg;
 };

@@ -126,6 +126,8 @@ struct backend {
 	void (*bind_null)(struct statement *stmt, int index);
 	int64_t (*column_number)(const struct statement *stmt, int index);
 	const char *(*column_data)(const struct statement *stmt, int index, size_t *ret_len);
+	/* The same of what is known to be a text: a lease has dozens of them. */
+	const char *(*column_text)(const struct statement *stmt, int index, size_t *ret_len);
 };
 
 /* What all backends have in common; the members after it belong to one of them. */

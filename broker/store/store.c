@@ -204,7 +204,7 @@ const char *column_data(const struct statement *stmt, int index, size_t *ret_len
 const char *column_string(const struct statement *stmt, int index)
 {
 	size_t len;
-	const char *text = column_data(stmt, index, &len);
+	const char *text = stmt->backend->column_text(stmt, index, &len);
 
 	return text ? text : "";
 }
@@ -212,7 +212,7 @@ const char *column_string(const struct statement *stmt, int index)
 void column_text(const struct statement *stmt, int index, char *to, size_t size)
 {
 	size_t len = 0;
-	const char *text = column_data(stmt, index, &len);
+	const char *text = stmt->backend->column_text(stmt, index, &len);
 
 	if (!text)
 		len = 0;

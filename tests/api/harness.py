@@ -70,6 +70,7 @@ SQLITE_ONLY = {
     "files": "secrets and configuration do not depend on the store",
     "hostile": "it ends in the parser, before the store",
     "lock": "it takes the lock of the file",
+    "migrate": "it has a server of its own",
     "misbehave": "providers do not depend on the store",
     "place": "it tests what a plugin is asked for",
     "postgres": "it tests the servers themselves",

@@ -11,7 +11,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import postgres  # noqa: E402
-from harness import BrokerCase, need  # noqa: E402
+from harness import BrokerCase, need, until  # noqa: E402
 
 ACCOUNT = "[account a]\nprovider = hetzner\nlocations = fsn1\n"
 
@@ -129,12 +129,16 @@ class PostgreSQL(unittest.TestCase):
         cluster.primary.sql("GRANT pg_monitor TO lessor")
         self.says(self.check(url, "require_sync = yes\n"), "standby", "note",
                   "1 synchronous standby; while none answers, every change waits")
-        standby = cluster.standby.url(url.rsplit("/", 1)[1])
+        name = url.rsplit("/", 1)[1]
+        # It has the commit, and shows it when it has applied it.
+        until(lambda: cluster.standby.sql(
+            "SELECT count(*) FROM pg_database WHERE datname = '%s'" % name) == "1")
+        standby = cluster.standby.url(name)
         found = self.check(standby, code=4)
         self.says(found, "primary", "wrong", "is a standby")
         # Of all servers, it finds the one that takes changes.
         both = "postgresql://lessor@127.0.0.1:%d,127.0.0.1:%d/%s" % (
-            cluster.standby.port, cluster.primary.port, url.rsplit("/", 1)[1])
+            cluster.standby.port, cluster.primary.port, name)
         self.says(self.check(both), "primary", "ok")
 
     def test_no_server(self):

@@ -3,12 +3,15 @@
  * Measures the store without a daemon. Not a test: it prints tables.
  *
  *   bench-store [-d FOLDER] [-t SECONDS] [-l LEASES] [touch] [life] [start]
+ *   bench-store -u URL [-t SECONDS]
  *
  * touch: the limit of group commit: heartbeats per second when N of them share
  *        a commit, over 1 and 1,000 leases, compared with a bare SQLite loop that
  *        writes the same rows with the same settings.
  * life:  creates and single reads with LEASES ended leases in the file, and with none.
  * start: store_open with LEASES ended leases, and store_check.
+ * -u:    heartbeats in an empty PostgreSQL database, one statement per commit, compared with
+ *        pgbench, 64 clients that update the same rows one by one.
  */
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -20,6 +23,7 @@
 #include <unistd.h>
 
 #include "store/store.h"
+#include "touches.h"
 #include "util/env.h"
 
 static const char *folder = ".";
@@ -471,17 +475,26 @@ static void run_start(void)
 
 int main(int argc, char **argv)
 {
+	const char *url = NULL;
+	struct err err;
 	int c, all;
 
-	while ((c = getopt(argc, argv, "d:t:l:")) != -1) {
+	while ((c = getopt(argc, argv, "d:t:l:u:")) != -1) {
 		if (c == 'd')
 			folder = optarg;
 		else if (c == 't')
 			seconds = strtod(optarg, NULL);
 		else if (c == 'l')
 			leases = strtol(optarg, NULL, 10);
+		else if (c == 'u')
+			url = optarg;
 		else
 			return 2;
+	}
+	if (url) {
+		if (touches_measure(url, seconds, lease_add, &err))
+			die("measuring", &err);
+		return 0;
 	}
 	env_system(&env);
 	all = optind == argc;

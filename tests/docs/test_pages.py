@@ -6,6 +6,7 @@ everything that they name exists. Needs no build.
 Environment: SOURCE, the source tree (default: the one that contains this file)."""
 
 import glob
+import json
 import os
 import re
 import sys
@@ -121,6 +122,31 @@ class Contract(unittest.TestCase):
             self.assertNotIn(code, page)
             page[code.strip("`")] = {int(s) for s in statuses.split(", ")}
         self.assertEqual(page, codes_sent())
+
+
+class Monitoring(unittest.TestCase):
+    """packaging/monitoring uses metrics that there are."""
+
+    def named(self, text):
+        known = set(re.findall(r'"([a-z_]+)"', read("broker/api/metrics.c")))
+        found = set(re.findall(r"\blessor_([a-z_]+)", text))
+        self.assertGreater(len(found), 5)
+        self.assertEqual(found - known, set())
+
+    def test_alerts(self):
+        text = read("packaging/monitoring/alerts.yml")
+        self.named(text)
+        alerts = re.findall(r"alert: (\w+)\n +expr: .*\n(?: +for: \d+[mh]\n)?"
+                            r" +labels: \{severity: (?:warning|critical)\}\n +annotations:\n +summary: ",
+                            text)
+        self.assertEqual(len(set(alerts)), text.count("alert: "))
+
+    def test_dashboard(self):
+        text = read("packaging/monitoring/dashboard.json")
+        self.named(text)
+        panels = json.loads(text)["panels"]
+        places = {(p["gridPos"]["x"], p["gridPos"]["y"]) for p in panels}
+        self.assertEqual(len(places), len(panels))
 
 
 class Citations(unittest.TestCase):

@@ -2,6 +2,7 @@
 #include "driver/pg_proxy_control.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,6 +88,8 @@ void pg_proxy_stop(struct pg_proxy *proxy)
 {
 	if (!proxy->pid)
 		return;
+	/* The end of its input would do, but a child that was left behind may hold it open. */
+	kill(proxy->pid, SIGKILL);
 	close(proxy->to);
 	waitpid(proxy->pid, NULL, 0);
 	close(proxy->from);

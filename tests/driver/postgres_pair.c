@@ -19,6 +19,8 @@ static const char *const names[] = { "one", "two" };
 static const char settings[] = "listen_addresses = ''\n"
 			       "port = 5432\n"
 			       "shared_buffers = 16MB\n"
+			       /* No test takes the power away. */
+			       "fsync = off\n"
 			       "max_connections = 80\n"
 			       "wal_level = replica\n"
 			       "wal_keep_size = 64MB\n"

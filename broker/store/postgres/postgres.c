@@ -121,6 +121,7 @@ const struct backend backend_postgres = {
 	.bind_null = pg_bind_null,
 	.column_number = pg_column_number,
 	.column_data = pg_column_data,
+	.column_text = pg_column_data,
 };
 
 /* ---- opening --------------------------------------------------------------------------------- */

@@ -58,10 +58,13 @@ int shard_fence(struct shard_binding *binding, struct pg_connection *c, struct e
 	struct statement *stmt;
 	int rc;
 
-	if (s->hold != SHARD_OWNED)
-		return err_set(err, ERR_IO,
-			       "%s: this connection does not own the account it writes",
-			       c->store.name);
+	if (s->hold != SHARD_OWNED) {
+		/* The transaction has failed, even if nobody looks before its commit. */
+		err_set(&c->failure, ERR_IO, "%s: this connection owns no account", c->store.name);
+		if (err)
+			*err = c->failure;
+		return -1;
+	}
 	stmt = pg_prepare(&c->store, fence_sql, err);
 	if (!stmt)
 		return -1;

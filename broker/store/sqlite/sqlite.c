@@ -56,15 +56,23 @@ static int64_t number_of(const struct statement *stmt, int index)
 	return sqlite3_column_int64(sqlite_of(stmt), index);
 }
 
+static const char *text_of(const struct statement *stmt, int index, size_t *ret_len)
+{
+	const char *text = (const char *)sqlite3_column_text(sqlite_of(stmt), index);
+
+	*ret_len = text ? (size_t)sqlite3_column_bytes(sqlite_of(stmt), index) : 0;
+	return text;
+}
+
 static const char *data_of(const struct statement *stmt, int index, size_t *ret_len)
 {
-	sqlite3_stmt *own = sqlite_of(stmt);
-	const char *data = sqlite3_column_type(own, index) == SQLITE_BLOB ?
-				   sqlite3_column_blob(own, index) :
-				   (const char *)sqlite3_column_text(own, index);
+	const char *blob;
 
-	*ret_len = data ? (size_t)sqlite3_column_bytes(own, index) : 0;
-	return data;
+	if (sqlite3_column_type(sqlite_of(stmt), index) != SQLITE_BLOB)
+		return text_of(stmt, index, ret_len);
+	blob = sqlite3_column_blob(sqlite_of(stmt), index);
+	*ret_len = blob ? (size_t)sqlite3_column_bytes(sqlite_of(stmt), index) : 0;
+	return blob;
 }
 
 const struct backend backend_sqlite = {
@@ -100,4 +108,5 @@ const struct backend backend_sqlite = {
 	.bind_null = null_bind,
 	.column_number = number_of,
 	.column_data = data_of,
+	.column_text = text_of,
 };

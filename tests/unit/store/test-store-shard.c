@@ -51,6 +51,10 @@ static void what_is_yielded_is_free_at_once(void **state)
 	assert_int_equal(own.epoch, 2);
 	/* And who gave it up writes nothing more. */
 	assert_int_equal(shard_write(a, 2, NULL), -1);
+	assert_int_equal(store_begin(a, NULL), 0);
+	assert_int_equal(store_pause_put(a, "hetzner", 2, NULL), -1);
+	assert_int_equal(store_commit(a, NULL), -1);
+	assert_int_equal(shard_deadline_mono_ms(a), 0);
 	assert_int_equal(shard_value(PAIR_PRIMARY), 1);
 }
 
@@ -249,19 +253,18 @@ static void another_error_loses_nothing(void **state)
 
 /* ---- an owner that is stopped ----------------------------------------------------------------- */
 
-/* The pages that the owner's process shows what it sees in. */
 struct owner {
 	pid_t pid;
-	int ready, go; /* pipes */
-	int answer;
+	int answer; /* a pipe */
 };
+static pid_t left_behind; /* by a test that failed */
 
 struct owner_answer {
 	int rc, is_lost, read_rc;
 };
 
 /* In a process of its own: claims, writes, stops itself before the Sync, and commits. */
-static void owner_run(int ready, int answer, int is_fence_sent)
+static void owner_run(int answer, int is_fence_sent)
 {
 	struct store *own = shard_store(NULL);
 	struct owner_answer told = { 0 };
@@ -274,7 +277,6 @@ static void owner_run(int ready, int answer, int is_fence_sent)
 	/* A read makes the server work on what was sent. */
 	if (is_fence_sent && store_pause_get(own, "hetzner", &value, NULL) < 0)
 		_exit(1);
-	(void)!write(ready, "r", 1);
 	raise(SIGSTOP);
 	told.rc = store_commit(own, NULL);
 	told.is_lost = store_is_lost(own);
@@ -287,18 +289,16 @@ static void owner_run(int ready, int answer, int is_fence_sent)
 
 static void owner_start(struct owner *o, int is_fence_sent)
 {
-	int ready[2], answer[2], status;
+	int answer[2], status;
 
-	assert_int_equal(pipe(ready), 0);
 	assert_int_equal(pipe(answer), 0);
 	o->pid = fork();
 	assert_true(o->pid >= 0);
 	if (!o->pid)
-		owner_run(ready[1], answer[1], is_fence_sent);
+		owner_run(answer[1], is_fence_sent);
+	left_behind = o->pid;
 	assert_int_equal(waitpid(o->pid, &status, WUNTRACED), o->pid);
 	assert_true(WIFSTOPPED(status));
-	close(ready[0]);
-	close(ready[1]);
 	close(answer[1]);
 	o->answer = answer[0];
 }
@@ -320,6 +320,17 @@ static void owner_end(struct owner *o)
 	kill(o->pid, SIGKILL);
 	waitpid(o->pid, NULL, 0);
 	close(o->answer);
+	left_behind = 0;
+}
+
+static int owner_teardown(void **state)
+{
+	if (left_behind) {
+		kill(left_behind, SIGKILL);
+		waitpid(left_behind, NULL, 0);
+		left_behind = 0;
+	}
+	return shard_teardown(state);
 }
 
 /* T2: its batch comes after the takeover, and nothing of it counts. */
@@ -520,8 +531,9 @@ static void row_add(void *arg, const struct shard *row)
 static void all_rows_are_read(void **state)
 {
 	static const char *const accounts[] = { "zebra", "hetzner", "apple" };
-	struct store *a = shard_store(NULL), *b = shard_store(NULL);
+	struct store *a = shard_store(NULL), *b = shard_store(NULL), *reader;
 	struct listed listed = { .held = 0 };
+	char url[256];
 
 	(void)state;
 	shard_terms.ttl_ms = 60000;
@@ -531,9 +543,18 @@ static void all_rows_are_read(void **state)
 	assert_int_equal(shards_each(b, row_add, &listed, NULL), 0);
 	assert_string_equal(listed.names, "apple hetzner zebra ");
 	assert_int_equal(listed.held, 1);
+	/* A reader may look, too. */
+	pair_url(&pair, NULL, database, url, sizeof(url));
+	assert_int_equal(store_open_reader(url, &reader, NULL), 0);
+	listed = (struct listed){ .held = 0 };
+	assert_int_equal(shards_each(reader, row_add, &listed, NULL), 0);
+	store_close(reader);
+	assert_string_equal(listed.names, "apple hetzner zebra ");
+	assert_int_equal(listed.held, 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, shard_setup, shard_teardown)
+#define OWNER(name) cmocka_unit_test_setup_teardown(name, shard_setup, owner_teardown)
 
 int main(void)
 {
@@ -548,8 +569,8 @@ int main(void)
 		TEST(each_commit_renews),
 		TEST(a_read_in_a_transaction_notices_too),
 		TEST(another_error_loses_nothing),
-		TEST(a_stopped_owner_comes_too_late),
-		TEST(a_stopped_owner_that_holds_the_lock_is_taken_over),
+		OWNER(a_stopped_owner_comes_too_late),
+		OWNER(a_stopped_owner_that_holds_the_lock_is_taken_over),
 		TEST(a_living_owner_keeps_its_lock),
 		TEST(what_the_owner_writes_into_its_row),
 		TEST(a_database_that_has_lost_something_is_frozen),

@@ -1,0 +1,208 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Shows two lessord that share one PostgreSQL database: builds lessor, starts a database that is
+# thrown away afterwards, two simulated clouds and two daemons, leases machines through both, kills
+# the daemon that owns an account with kill -9 while it works, and shows that the other one goes on
+# and that nothing was lost. Writes only to the build directory and temporary directories.
+set -eu
+
+usage() {
+	cat <<-EOF
+	usage: sh packaging/two-daemons.sh [--build DIR] [--seconds N]
+
+	  --build DIR  build directory (default: build-two-daemons-UID in the source tree)
+	  --seconds N  how long clients work before the kill, and after it (default: 8)
+	EOF
+}
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+root=$(dirname -- "$here")
+build=$root/build-two-daemons-$(id -u)
+seconds=8
+
+while [ $# -gt 0 ]; do
+	case $1 in
+	--build | --seconds)
+		[ $# -gt 1 ] || { usage >&2; exit 2; }
+		case $1 in
+		--build) build=$2 ;;
+		*) seconds=$2 ;;
+		esac
+		shift
+		;;
+	--help) usage; exit 0 ;;
+	*) usage >&2; exit 2 ;;
+	esac
+	shift
+done
+
+# lessord refuses to load providers that other users can write.
+umask 022
+# shellcheck source=packaging/packages.sh
+. "$here/packages.sh"
+# shellcheck source=tests/await.sh
+. "$root/tests/await.sh"
+
+if [ -t 1 ]; then
+	bold=$(printf '\033[1m') plain=$(printf '\033[0m')
+else
+	bold='' plain=''
+fi
+step() { printf '\n%s== %s%s\n' "$bold" "$1" "$plain"; }
+
+work=
+pids=
+database_pid=
+
+# Only what this script started, by process id.
+stop() {
+	[ -z "$1" ] || ! kill "$1" 2>/dev/null || wait "$1" 2>/dev/null || true
+}
+cleanup() {
+	code=$?
+	trap - EXIT
+	if [ "$code" -ne 0 ] && [ -n "$work" ]; then
+		for log in "$work"/*.log; do
+			[ ! -s "$log" ] || { echo "--- last lines of $log:"; tail -n 15 "$log"; } >&2
+		done
+	fi
+	for pid in $pids; do
+		stop "$pid"
+	done
+	# The database ends, and is removed, when nobody holds its standard input.
+	exec 9>&-
+	[ -z "$database_pid" ] || wait "$database_pid" 2>/dev/null || true
+	[ -z "$work" ] || rm -rf -- "$work"
+	exit "$code"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+started() {
+	await_file "$1" "$2" || { echo "$3 did not start" >&2; exit 1; }
+}
+
+step "1. Installing build dependencies"
+# shellcheck disable=SC2086
+packages_install $packages_build postgresql python3
+echo "All build dependencies are installed."
+
+step "2. Building in $build"
+generator=
+[ -e "$build/CMakeCache.txt" ] || ! command -v ninja >/dev/null || generator=-GNinja
+# shellcheck disable=SC2086
+cmake -S "$root" -B "$build" $generator -DBUILD_TESTING=ON >"$build.log" 2>&1 ||
+	{ tail -n 20 "$build.log" >&2; exit 1; }
+cmake --build "$build" --parallel "$(nproc)" \
+	--target lessord lessor hetzner hetzner-sim lessord-postgresql >"$build.log" 2>&1 ||
+	{ tail -n 30 "$build.log" >&2; exit 1; }
+rm -f -- "$build.log"
+PATH=$build/bin:$PATH
+LESSOR_MODULES=$build/modules
+export PATH LESSOR_MODULES
+lessord --version
+
+work=$(mktemp -d)
+chmod 700 "$work"
+
+step "3. Starting a PostgreSQL server that is thrown away afterwards"
+mkfifo "$work/database.in"
+python3 -B "$root/tests/api/postgres.py" <"$work/database.in" >"$work/database" 2>"$work/database.log" &
+database_pid=$!
+exec 9>"$work/database.in"
+started "$work/database" "$database_pid" PostgreSQL
+url=$(sed -n 's/^ready //p' "$work/database")
+echo "It is $url."
+
+step "4. Starting two simulated Hetzner Clouds, twenty times as fast as the real one"
+accounts=
+for account in one two; do
+	hetzner-sim --listen 127.0.0.1:0 --port-file "$work/$account.port" --speed 20 \
+		>"$work/$account.log" 2>&1 &
+	pids="$pids $!"
+	started "$work/$account.port" "$!" hetzner-sim
+	accounts="$accounts
+[account $account]
+provider = hetzner
+locations = fsn1, nbg1
+token_file = $work/provider-token
+endpoint = http://127.0.0.1:$(cat "$work/$account.port")/v1
+poll = 200ms
+"
+done
+# The simulator accepts any token. A real token goes into a file like this one.
+(umask 077; echo "simulated-token-of-the-demonstration" >"$work/provider-token")
+
+step "5. Starting two daemons on the same database"
+configure() {
+	mkdir -m 700 "$work/$1"
+	cat >"$work/$1.conf" <<-EOF
+	[server]
+	listen = 127.0.0.1:0
+	providers = $build/providers
+	settle = 2s
+	release_wait = 1s
+
+	[store]
+	url = $url
+	state_dir = $work/$1
+	EOF
+	printf '%s' "$accounts" >>"$work/$1.conf"
+}
+configure a
+configure b
+sed 's/^/    /' "$work/a.conf"
+echo
+lessord check --config "$work/a.conf" | sed 's/^/    /'
+(
+	umask 077
+	lessord token add --owner "$(id -un)" --role admin --config "$work/a.conf" >"$work/token" 2>/dev/null
+)
+run_daemon() {
+	rm -f -- "$work/$1.port"
+	lessord --config "$work/$1.conf" --port-file "$work/$1.port" >>"$work/$1.log" 2>&1 &
+	daemon_pid=$!
+	pids="$pids $daemon_pid"
+	started "$work/$1.port" "$daemon_pid" lessord
+	daemon_url=http://127.0.0.1:$(cat "$work/$1.port")
+}
+run_daemon a
+a_pid=$daemon_pid a_url=$daemon_url
+run_daemon b
+b_pid=$daemon_pid b_url=$daemon_url
+LESSOR_URL=$b_url
+LESSOR_TOKEN_FILE=$work/token
+# Nothing of this is noted in the user's home.
+XDG_STATE_HOME=$work/state
+export LESSOR_URL LESSOR_TOKEN_FILE XDG_STATE_HOME
+# Prints the address of the daemon that owns an account: ACCOUNT
+owner_of() {
+	lessor daemons --json | python3 -c '
+import json, sys
+for row in json.load(sys.stdin)["accounts"]:
+    if row["account"] == sys.argv[1] and row["daemon"]:
+        print(row["address"])' "$1" 2>/dev/null
+}
+owned() { [ -n "$(owner_of one)" ] && [ -n "$(owner_of two)" ]; }
+await "$patience" owned || { echo "the accounts have no owners" >&2; exit 1; }
+lessor daemons
+
+step "6. Leasing machines through both, and killing the owner of account one meanwhile"
+if [ "$(owner_of one)" = "$a_url" ]; then
+	victim=a victim_pid=$a_pid LESSOR_URL=$b_url
+else
+	victim=b victim_pid=$b_pid LESSOR_URL=$a_url
+fi
+python3 -B "$here/two-daemons.py" --url "$a_url" --url "$b_url" --token-file "$work/token" \
+	--account one --account two --kill "$victim_pid" --seconds "$seconds" \
+	--cloud "http://127.0.0.1:$(cat "$work/one.port")" \
+	--cloud "http://127.0.0.1:$(cat "$work/two.port")"
+lessor daemons
+
+step "7. Starting the killed daemon again"
+run_daemon $victim
+await "$patience" owned || { echo "the accounts have no owners" >&2; exit 1; }
+lessor daemons
+
+printf '\nDone. The daemons, the clouds and the database were stopped and their files removed.\n'
