@@ -168,27 +168,39 @@ def check(client, clouds, workers):
     return alive
 
 
+def kill_owner(client, account, daemons):
+    def owner():
+        rows = client.ask("GET", "/v1/daemons")["accounts"]
+        return next((row for row in rows if row["account"] == account and row["daemon"]), None)
+    found = until(owner, "nobody owns account " + account)
+    pid = int(next(d.split("=")[1] for d in daemons if d.startswith(found["address"] + "=")))
+    os.kill(pid, signal.SIGKILL)
+    print("kill -9 %d, which owned account %s" % (pid, account), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--url", action="append", required=True, help="of a daemon")
+    parser.add_argument("--daemon", action="append", required=True, metavar="URL[=PID]",
+                        help="one with a process id may be killed")
     parser.add_argument("--cloud", action="append", required=True, help="of a simulated cloud")
     parser.add_argument("--account", action="append", required=True)
     parser.add_argument("--token-file", required=True)
-    parser.add_argument("--kill", type=int, help="process id of the daemon to kill")
+    parser.add_argument("--kill", action="store_true",
+                        help="kill the daemon that owns the first account")
     parser.add_argument("--seconds", type=float, default=8, help="before it, and after it")
     parser.add_argument("--workers", type=int, default=4, help="for each account")
     given = parser.parse_args()
+    urls = [daemon.split("=")[0] for daemon in given.daemon]
     with open(given.token_file, encoding="ascii") as file:
         token = file.read().strip()
     stop = threading.Event()
-    workers = [Worker(Client(given.url, token, n), account, n, stop)
+    workers = [Worker(Client(urls, token, n), account, n, stop)
                for n in range(given.workers) for account in given.account]
     for worker in workers:
         worker.start()
     stop.wait(given.seconds)
     if given.kill:
-        print("kill -9 %d" % given.kill, flush=True)
-        os.kill(given.kill, signal.SIGKILL)
+        kill_owner(Client(urls, token, 0), given.account[0], given.daemon)
         stop.wait(given.seconds + 6)
     stop.set()
     for worker in workers:
@@ -202,7 +214,7 @@ def main():
                     if w.account == account and w.number == 0)
         print("Account %s: the longest time without an acknowledged change was %.1f s." % (
             account, pause))
-    client = Client(given.url, token, 0)
+    client = Client(urls, token, 0)
     for lease in check(client, given.cloud, workers):
         client.ask("POST", "/v1/leases/%s/release" % lease, {"delete": True})
     until(lambda: not servers(given.cloud), "something is left in the clouds")

@@ -79,6 +79,7 @@ void api_free(struct api *api)
 	runs_logs_stop(api);
 	control_stop(api);
 	relay_free(api->relay);
+	api->relay = NULL;
 	if (api->completions)
 		completions_drain(api->completions);
 	engine_queue_free(api->engine_queue);

@@ -21,6 +21,7 @@
 #include "util/hash.h"
 #include "util/log.h"
 #include "util/text.h"
+#include "util/time.h"
 
 #define BEATS_MAX 8 /* heartbeats of one socket that wait for the engine */
 #define MESSAGE_IN_MAX 65536
@@ -177,12 +178,101 @@ static int read_beat(struct control *c, struct json_body *in, struct engine_requ
 	return rc < 0 ? -1 : 0;
 }
 
+/* ---- of a lease whose account another daemon owns ---- */
+
+static struct beat *beat_begin(struct control *c, const char *lease)
+{
+	struct beat *beat = xcalloc(1, sizeof(*beat));
+
+	text_set(beat->lease, sizeof(beat->lease), lease);
+	beat->control = c;
+	LIST_INSERT_HEAD(&c->beats, beat, entry);
+	c->beat_count++;
+	return beat;
+}
+
+/* The owner has answered, as POST /v1/leases/{lease}/heartbeat does. */
+static void beat_told(void *arg, int status, const char *body)
+{
+	struct beat *beat = arg;
+	struct control *c = beat->control;
+	json_t *doc = json_loads(body, 0, NULL);
+	json_t *lease = json_object_get(doc, "lease");
+	const char *id = json_string_value(json_object_get(lease, "id"));
+	const char *expires = json_string_value(json_object_get(lease, "expiresAt"));
+	const char *error = json_string_value(json_object_get(doc, "error"));
+	int64_t expires_ms = 0;
+
+	if (c) {
+		LIST_REMOVE(beat, entry);
+		c->beat_count--;
+		if (status == 200 && id && expires && time_parse(expires, &expires_ms) == 0)
+			control_send_beat(c, id, expires_ms, NULL);
+		else
+			control_send_beat(c, beat->lease, 0, error ? error : "account_moving");
+	}
+	json_decref(doc);
+	free(beat);
+}
+
+/* The message as the body of such a request. */
+static char *beat_body(const struct json_body *in)
+{
+	static const char *const members[] = { "expectedProvider", "telemetry" };
+	json_t *idle = json_object_get(in->root, "idleTimeoutSeconds");
+	json_t *body = json_object();
+	char *text;
+
+	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+		json_t *value = json_object_get(in->root, members[i]);
+
+		if (value && strcmp(json_string_value(value) ? json_string_value(value) : "-", ""))
+			json_object_set(body, members[i], value);
+	}
+	if (json_integer_value(idle) > 0)
+		json_object_set(body, "idleTimeoutSeconds", idle);
+	text = json_dumps(body, JSON_COMPACT);
+	json_decref(body);
+	return text;
+}
+
+/* 1: the heartbeat goes elsewhere, or is answered. 0: it is for this daemon. */
+static int beat_relay(struct control *c, const struct json_body *in,
+		      struct engine_request *engine_request)
+{
+	struct api_request request = { .api = c->api, .caller = c->caller };
+	struct relay_target target;
+	struct relay_post post = { .account = target.account, .caller = &c->caller };
+	auto_free char *path = NULL;
+	struct beat *beat;
+	char *body;
+	int rc;
+
+	if (!c->api->relay || !relay_target_own(&request, engine_request->ref, &target))
+		return 0;
+	TEXT_SET(engine_request->account, target.account);
+	path = xasprintf("/v1/leases/%s/heartbeat", c->api->lease.id);
+	body = beat_body(in);
+	post.target = path;
+	post.body = body ? body : "{}";
+	beat = beat_begin(c, c->api->lease.id);
+	rc = relay_post(c->api->relay, &post, beat_told, beat);
+	free(body);
+	if (rc > 0)
+		return 1;
+	LIST_REMOVE(beat, entry);
+	c->beat_count--;
+	if (rc < 0)
+		control_send_beat(c, beat->lease, 0, "account_moving");
+	free(beat);
+	return rc < 0;
+}
+
 static void control_beat(struct control *c, struct json_body *in)
 {
 	struct api *api = c->api;
 	struct api_request request = { .api = api, .caller = c->caller };
 	struct engine_request *engine_request = NULL;
-	struct relay_target target;
 	struct beat *beat;
 
 	if (c->caller.role == TOKEN_READER) {
@@ -204,15 +294,13 @@ static void control_beat(struct control *c, struct json_body *in)
 		engine_queue_drop(api->engine_queue, engine_request);
 		return;
 	}
-	if (api->relay && relay_target_own(&request, engine_request->ref, &target))
-		TEXT_SET(engine_request->account, target.account);
+	if (beat_relay(c, in, engine_request)) {
+		engine_queue_drop(api->engine_queue, engine_request);
+		return;
+	}
 	/* Users with whom the lease is shared do not keep it alive from here. */
 	engine_request->own_only = 1;
-	beat = xcalloc(1, sizeof(*beat));
-	memcpy(beat->lease, engine_request->ref, sizeof(beat->lease));
-	beat->control = c;
-	LIST_INSERT_HEAD(&c->beats, beat, entry);
-	c->beat_count++;
+	beat = beat_begin(c, engine_request->ref);
 	engine_request->user = beat;
 	engine_queue_submit(api->engine_queue, engine_request, beat_finish);
 }

@@ -120,10 +120,6 @@ static int read_key(struct api_request *request, struct engine_request *engine_r
 			 "put:%s", put_id);
 		return 0;
 	}
-	/* Another daemon may send it again; nor can a client's key contain a colon here. */
-	if (!key && request->request_id[0])
-		snprintf(engine_request->idempotency_key, sizeof(engine_request->idempotency_key),
-			 "request:%s", request->request_id);
 	if (!key)
 		return 0;
 	if (!validate_key(key))
@@ -132,6 +128,21 @@ static int read_key(struct api_request *request, struct engine_request *engine_r
 	snprintf(engine_request->idempotency_key, sizeof(engine_request->idempotency_key), "%s",
 		 key);
 	return 0;
+}
+
+/*
+ * A daemon may send a create again, to this one or to the next owner of the account. If the client
+ * said nothing by which it would be recognised then, the request's name does that.
+ */
+static void key_complete(const struct api_request *request, struct engine_request *engine_request)
+{
+	const struct lease *l = &engine_request->create;
+
+	if (!request->request_id[0] || engine_request->idempotency_key[0] ||
+	    (l->id[0] && l->attempt_token[0]))
+		return;
+	snprintf(engine_request->idempotency_key, sizeof(engine_request->idempotency_key),
+		 "request:%s", request->request_id);
 }
 
 /* Fills in what the client left open. */
@@ -196,6 +207,7 @@ static void create_submit(struct api_request *request, const char *put_id)
 			engine_request_refuse(request, engine_request);
 		return;
 	}
+	key_complete(request, engine_request);
 	lease_complete(request, &engine_request->create);
 	engine_request->wait_ms = query_wait_ms(request, api->config.create_wait_ms, NULL);
 	engine_queue_submit(api->engine_queue, engine_request, create_finish);

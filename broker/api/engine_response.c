@@ -48,6 +48,16 @@ static void conflict_answer(struct api_request *request, const struct engine_req
 					    engine_request->message, engine_request);
 }
 
+/* The account moves to another daemon, or back: the request waits for that. */
+static int is_asked_again(struct api_request *request, const struct engine_request *engine_request)
+{
+	return request->api->relay && !strcmp(engine_request->code, "account_moving") &&
+	       relay_again(request->api->relay, request,
+			   engine_request->kind == REQUEST_CREATE ?
+				   engine_request->create.account :
+				   engine_request->expected_account);
+}
+
 int engine_response_check(struct api_request *request, const struct engine_request *engine_request)
 {
 	char message[API_ERROR_TEXT];
@@ -68,6 +78,8 @@ int engine_response_check(struct api_request *request, const struct engine_reque
 			reply_error(request, 424, "provider_not_configured", message);
 			return -1;
 		}
+		if (is_asked_again(request, engine_request))
+			return -1;
 		retry_after(request, engine_request);
 		break;
 	case RESULT_CONFLICT:

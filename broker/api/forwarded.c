@@ -24,9 +24,19 @@ const char *const forwarded_client_fields[FORWARDED_CLIENT_FIELDS] = {
 
 struct signed_parts {
 	const char *method, *target;
-	const struct http_head *head; /* NULL: no fields */
+	const struct http_head *head; /* NULL: of a body of JSON */
 	const char *forwarded, *caller;
 };
+
+static const char *parts_field(const struct signed_parts *parts, const char *name)
+{
+	const char *value;
+
+	if (!parts->head)
+		return strcmp(name, "content-type") ? "" : FORWARDED_JSON;
+	value = http_head_find(parts->head, name);
+	return value ? value : "";
+}
 
 /* No part contains a line feed, so no two requests have the same text. */
 static void parts_sign(const struct signed_parts *parts,
@@ -38,13 +48,8 @@ static void parts_sign(const struct signed_parts *parts,
 
 	buf_init(&text, HTTP_LINE_SIZE + HTTP_FIELDS_SIZE + 1024);
 	buf_addf(&text, "%s\n%s\n", parts->method, parts->target);
-	for (int i = 0; i < FORWARDED_CLIENT_FIELDS; i++) {
-		const char *value = parts->head ? http_head_find(parts->head,
-								 forwarded_client_fields[i]) :
-						  NULL;
-
-		buf_addf(&text, "%s\n", value ? value : "");
-	}
+	for (int i = 0; i < FORWARDED_CLIENT_FIELDS; i++)
+		buf_addf(&text, "%s\n", parts_field(parts, forwarded_client_fields[i]));
 	buf_addf(&text, "%s\n%s\n", parts->forwarded, parts->caller);
 	BUG_ON(text.overflow);
 	hash_hmac_sha256(key, FORWARDED_KEY_SIZE, text.data, text.len, digest);

@@ -25,6 +25,7 @@
 #define FORWARDED_ID_SIZE 33
 #define FORWARDED_KEY_SIZE 32
 #define FORWARDED_FIELD "lessor-forwarded"
+#define FORWARDED_JSON "application/json"
 
 struct forwarded {
 	char from[FORWARDED_ID_SIZE], to[FORWARDED_ID_SIZE];
@@ -40,8 +41,8 @@ struct forwarded {
 extern const char *const forwarded_client_fields[FORWARDED_CLIENT_FIELDS];
 
 /*
- * The three lines, each as "Name: value" with a NUL, into `lines`. `head` is the client's; NULL:
- * there is none, and no field of it, only `target` of a POST.
+ * The three lines, each as "Name: value" with a NUL, into `lines`. `head` is the client's; NULL: there
+ * is none, and it is a POST of JSON without any other field.
  */
 struct forwarded_lines {
 	char forwarded[320], caller[256], signature[112];

@@ -38,6 +38,15 @@ struct relayed {
 	TAILQ_ENTRY(relayed) entry;
 };
 
+struct posted {
+	struct relay *relay;
+	struct peer_call *call;
+	char *body;
+	relay_post_fn done;
+	void *arg;
+	LIST_ENTRY(posted) entry;
+};
+
 struct relay {
 	const struct env *env;
 	struct event *timer;
@@ -48,6 +57,7 @@ struct relay {
 	int64_t sequence; /* of the last request that was sent */
 	size_t count;
 	TAILQ_HEAD(, relayed) requests; /* in the order of arrival */
+	LIST_HEAD(, posted) posts;
 	struct relay_counters counters;
 	struct forwarded_window windows[WINDOWS];
 };
@@ -117,7 +127,7 @@ static int request_was_forwarded(const struct relay *relay, struct api_request *
 		return 0;
 	if (!request->is_conditional)
 		request->epoch = f.epoch;
-	if (!request->request_id[0])
+	if (!request->request_id[0] && strcmp(f.request_id, "-"))
 		TEXT_SET(request->request_id, f.request_id);
 	return 1;
 }
@@ -180,15 +190,23 @@ static void on_answer(const struct peer_answer *answer, void *arg)
 	relayed_free(r);
 }
 
+/* Completes `f`, and signs. */
+static void relay_sign(struct relay *relay, struct forwarded *f, const char *to,
+		       const struct http_head *head, const struct peer_request *out,
+		       struct forwarded_lines *lines)
+{
+	TEXT_SET(f->from, relay->config.self);
+	TEXT_SET(f->to, to);
+	f->sequence = ++relay->sequence;
+	hash_sha256(out->body_len ? out->body : "", out->body_len, f->body);
+	forwarded_write(f, relay->config.key, head, out->target, lines);
+}
+
 static void relayed_send(struct relayed *r, const struct relay_route *route)
 {
 	struct relay *relay = r->relay;
 	const struct http_head *head = r->request.head;
-	struct forwarded f = {
-		.sequence = ++relay->sequence,
-		.epoch = r->target.epoch,
-		.caller = r->request.caller,
-	};
+	struct forwarded f = { .epoch = r->target.epoch, .caller = r->request.caller };
 	char fields[FORWARDED_CLIENT_FIELDS][HTTP_LINE_SIZE];
 	struct forwarded_lines lines;
 	const char *list[3 + FORWARDED_CLIENT_FIELDS] = { lines.forwarded, lines.caller,
@@ -200,13 +218,8 @@ static void relayed_send(struct relayed *r, const struct relay_route *route)
 				    .line_count = 3 };
 
 	out.body = http_exchange_body(r->request.ex, &out.body_len);
-	hash_sha256(out.body, out.body_len, f.body);
-	if (!out.body_len)
-		out.body = NULL;
-	TEXT_SET(f.from, relay->config.self);
-	TEXT_SET(f.to, route->daemon);
 	TEXT_SET(f.request_id, r->request.request_id);
-	forwarded_write(&f, relay->config.key, head, head->target, &lines);
+	relay_sign(relay, &f, route->daemon, head, &out, &lines);
 	for (int i = 0; i < FORWARDED_CLIENT_FIELDS; i++) {
 		const char *value = http_head_find(head, forwarded_client_fields[i]);
 
@@ -278,8 +291,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	relay_tick(arg, NULL);
 }
 
-static void relayed_begin(struct relay *relay, struct api_request *request,
-			  const struct relay_target *target)
+static struct relayed *relayed_begin(struct relay *relay, struct api_request *request,
+				     const struct relay_target *target)
 {
 	static const struct timeval interval = { .tv_usec = TICK_MS * 1000 };
 	struct relayed *r = xcalloc(1, sizeof(*r));
@@ -290,13 +303,20 @@ static void relayed_begin(struct relay *relay, struct api_request *request,
 	r->target = *target;
 	r->since_ms = relay_now(relay);
 	r->left_ms = relay->config.wait_ms;
-	if (!r->request.request_id[0])
-		snprintf(r->request.request_id, sizeof(r->request.request_id), "fwd-%s",
-			 http_exchange_id(request->ex));
 	TAILQ_INSERT_TAIL(&relay->requests, r, entry);
 	if (!relay->count++)
 		event_add(relay->timer, &interval);
-	relayed_tick(r, r->since_ms);
+	return r;
+}
+
+/* What makes it safe to send it again, wherever it goes. */
+static void request_accept(struct api_request *request, const struct relay_target *target)
+{
+	TEXT_SET(request->account, target->account);
+	request->epoch_seen = target->epoch;
+	if (!request->request_id[0])
+		snprintf(request->request_id, sizeof(request->request_id), "fwd-%s",
+			 http_exchange_id(request->ex));
 }
 
 int relay_take(struct relay *relay, struct api_request *request)
@@ -307,7 +327,7 @@ int relay_take(struct relay *relay, struct api_request *request)
 
 	if (!relay_target_find(relay->homes, request, &target))
 		return 0;
-	TEXT_SET(request->account, target.account);
+	request_accept(request, &target);
 	relay->config.find(relay->config.arg, target.account, &route);
 	if (route.place == RELAY_SELF) {
 		/* Those that have waited come first. */
@@ -320,7 +340,77 @@ int relay_take(struct relay *relay, struct api_request *request)
 	else if (relay->count >= (size_t)request->api->config.pending_max)
 		reply_busy(request);
 	else
-		relayed_begin(relay, request, &target);
+		relayed_tick(relayed_begin(relay, request, &target), relay_now(relay));
+	return 1;
+}
+
+int relay_again(struct relay *relay, struct api_request *request, const char *account)
+{
+	struct relay_target target = { .epoch = 0 };
+	int64_t now = relay_now(relay);
+	struct relayed *r;
+
+	if (!request->moving_ms)
+		request->moving_ms = now;
+	/* Its sender does that. */
+	if (forwarded_is(request->head) ||
+	    relay->count >= (size_t)request->api->config.pending_max ||
+	    now - request->moving_ms >= relay->config.wait_ms)
+		return 0;
+	TEXT_SET(target.account, account);
+	if (!account[0] && !relay_target_find(relay->homes, request, &target))
+		return 0;
+	target.epoch = request->epoch_seen;
+	target.is_slow = 1;
+	relay->counters.repeated++;
+	r = relayed_begin(relay, request, &target);
+	r->left_ms -= now - request->moving_ms;
+	return 1;
+}
+
+/* ---- what is no request of a client by itself ------------------------------------------------ */
+
+static void posted_free(struct posted *posted)
+{
+	LIST_REMOVE(posted, entry);
+	free(posted->body);
+	free(posted);
+}
+
+static void on_posted(const struct peer_answer *answer, void *arg)
+{
+	struct posted *posted = arg;
+
+	posted->done(posted->arg, answer->status, buf_str(&answer->body));
+	posted_free(posted);
+}
+
+int relay_post(struct relay *relay, const struct relay_post *post, relay_post_fn done, void *arg)
+{
+	static const char type[] = "content-type: " FORWARDED_JSON;
+	struct forwarded f = { .request_id = "-", .caller = *post->caller };
+	struct forwarded_lines lines;
+	const char *list[] = { lines.forwarded, lines.caller, lines.signature, type };
+	struct peer_request out = { .target = post->target,
+				    .method = HTTP_POST,
+				    .lines = list,
+				    .line_count = 4,
+				    .body_len = strlen(post->body) };
+	struct relay_route route;
+	struct posted *posted;
+
+	relay->config.find(relay->config.arg, post->account, &route);
+	if (route.place != RELAY_OTHER)
+		return route.place == RELAY_SELF ? 0 : -1;
+	posted = xcalloc(1, sizeof(*posted));
+	posted->relay = relay;
+	posted->done = done;
+	posted->arg = arg;
+	out.body = posted->body = xstrdup(post->body);
+	out.address = route.address;
+	relay_sign(relay, &f, route.daemon, NULL, &out, &lines);
+	LIST_INSERT_HEAD(&relay->posts, posted, entry);
+	posted->call = peer_send(relay->quick, &out, on_posted, posted);
 	return 1;
 }
 
@@ -336,6 +426,7 @@ int relay_new(struct event_base *base, const struct env *env, const struct relay
 	relay->serve = serve;
 	relay->homes = relay_homes_new();
 	TAILQ_INIT(&relay->requests);
+	LIST_INIT(&relay->posts);
 	relay->timer = event_new(base, -1, EV_PERSIST, on_tick, relay);
 	if (!relay->timer ||
 	    peer_client_new(base, config->ca_file, CONNECTIONS_SLOW, &relay->slow, err) ||
@@ -368,6 +459,13 @@ void relay_free(struct relay *relay)
 			peer_cancel(r->call);
 		reply_moving(&r->request);
 		relayed_free(r);
+	}
+	while (!LIST_EMPTY(&relay->posts)) {
+		struct posted *posted = LIST_FIRST(&relay->posts);
+
+		peer_cancel(posted->call);
+		posted->done(posted->arg, 0, "");
+		posted_free(posted);
 	}
 	peer_client_free(relay->slow);
 	peer_client_free(relay->quick);

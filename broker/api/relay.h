@@ -71,6 +71,23 @@ int relay_accepts(struct relay *relay, const struct http_exchange *ex, int is_wh
 		  struct caller *caller);
 /* 1: it is answered elsewhere, or later. 0: handle it here. */
 int relay_take(struct relay *relay, struct api_request *request);
+/*
+ * The engine did not carry a request out, or does not know, because it has lost the account. 1: it
+ * waits for the next owner. 0: tell the client. `account` "": that of the lease.
+ */
+int relay_again(struct relay *relay, struct api_request *request, const char *account);
+/*
+ * For what is no request of its own: a POST for this caller to the owner of the account, once, without
+ * waiting for an owner. 1: it is sent, and `done` is called later, also when the api ends. 0: the
+ * account is this daemon's. -1: nobody owns it now. The body is copied.
+ */
+struct relay_post {
+	const char *account, *target, *body;
+	const struct caller *caller;
+};
+/* `status` 0: no answer; `body` is JSON, as far as it is one. */
+typedef void (*relay_post_fn)(void *arg, int status, const char *body);
+int relay_post(struct relay *relay, const struct relay_post *post, relay_post_fn done, void *arg);
 /* How many requests are with other daemons, or wait. */
 size_t relay_count(const struct relay *relay);
 const struct relay_counters *relay_counters(const struct relay *relay);

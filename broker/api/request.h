@@ -68,6 +68,8 @@ struct api_request {
 	int64_t epoch;			     /* the lease must still have it; 0: any */
 	int is_conditional;		     /* the client named it, in If-Match */
 	char request_id[LEASE_REQUEST_ROOM]; /* "": the request has no name */
+	int64_t moving_ms; /* since when it waits for an owner, after the engine lost it; 0: never */
+	int64_t epoch_seen; /* of the lease when the request was accepted; 0: it does not matter */
 	struct json_body body; /* only until the handler returns */
 	struct api_error error;
 };

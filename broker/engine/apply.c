@@ -23,11 +23,15 @@ static void account_facts(struct core *core, const struct core_account *a, struc
 	f->gate.is_verified = core_account_is_verified(core, a);
 	f->gate.is_fenced = account_is_fenced(a->account);
 	f->can_protect = core_account_protects(a);
+	f->gate.is_frozen = a->frozen[0] != '\0';
+	f->has_lost_sight |= f->gate.is_frozen;
 	f->is_blind = (a->account->table->probe && !a->was_verified) || f->gate.is_fenced;
 	f->is_unsure = !f->gate.is_verified;
 	f->is_blocked = account_is_blocked(a->account, NULL, 0);
 	f->block = f->gate.is_fenced ? LEASE_BLOCK_FENCED : LEASE_BLOCK_ACCOUNT;
 	f->settle_ms = core_settle_ms(core, a);
+	f->presumed_until_ms = a->presumed_until_ms ? a->presumed_until_ms - core->store_ahead_ms :
+						      0;
 }
 
 struct lease_facts core_facts(struct core *core, const struct lease_aggregate *a)
@@ -39,6 +43,8 @@ struct lease_facts core_facts(struct core *core, const struct lease_aggregate *a
 		.running = running != NULL,
 		.running_since_ms = running ? running->begun_ms : 0,
 		.is_clock_suspect = core_clock_is_suspect(core),
+		.is_shared = core->config.is_shared,
+		.store_ahead_ms = core->store_ahead_ms,
 		.account = a->lease.account,
 		.signer = &core->signer,
 	};

@@ -2,6 +2,7 @@
 /* Claims of running steps: each is applied as an event of the lease's or account's aggregate. */
 #include "engine/internal.h"
 
+#include "lease/deadline.h"
 #include "util/text.h"
 
 /* Finds which other leases use the claim's resource, for the claims that depend on it. */
@@ -60,12 +61,28 @@ static void in_flight_note(struct core *core, const struct step *step,
 	}
 }
 
+/*
+ * Until when a request that this claim permits may take effect. A provider with I/O of its own
+ * is not stopped at the permit's end, but ends with its step.
+ */
+static int64_t claim_until(const struct core *core, const struct step *step)
+{
+	int64_t until_ms = core_now(core) + PERMIT_MS;
+
+	if (!step->account->table->http_auth && step->deadline_ms > until_ms)
+		until_ms = step->deadline_ms;
+	return until_ms + PERMIT_GUARD_MS + core->store_ahead_ms;
+}
+
 static int claim_apply(struct core *core, struct core_account *account, struct lease_aggregate *a,
 		       const struct step *step, struct lease_claim *claim)
 {
 	struct lease_event event = {
 		.kind = LEASE_EVENT_CLAIM,
-		.u.claim = { .claim = claim, .epoch = step->epoch, .host_key = step->host_key },
+		.u.claim = { .claim = claim,
+			     .epoch = step->epoch,
+			     .host_key = step->host_key,
+			     .until_ms = claim_until(core, step) },
 	};
 	struct lease_facts facts = core_facts(core, a);
 	struct lease_effects out;

@@ -144,6 +144,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	struct core *core = xcalloc(1, sizeof(*core));
 
 	core->config = *config;
+	core->config.is_shared |= store_is_shared(config->store);
 	core->hooks = *hooks;
 	core->env = config->env;
 	core->store = config->store;

@@ -74,6 +74,21 @@ void core_gap(struct core *core, int64_t gap_ms);
  * a second later.
  */
 void core_see_until(struct core *core, int64_t mono_ms);
+/* The store's clock is so much ahead of env's: the ends of permits are read and written by it. */
+void core_store_clock(struct core *core, int64_t ahead_ms);
+/*
+ * Commits of the account may have been lost. While it is frozen, nothing in it is deleted,
+ * expires or is concluded to be absent; creates, heartbeats and releases go on. `why` NULL or "":
+ * it is not, or no longer. No effect if there is no such account.
+ */
+void core_freeze(struct core *core, const char *account, const char *why);
+/* Why the account is frozen, "" if it is not. The fence of an older store is a reason, too. */
+const char *core_frozen(struct core *core, const char *account);
+/*
+ * Lost commits may have permitted deletes that take effect until then, on the store's clock: no
+ * no-delete release is accepted before. 0: none were lost.
+ */
+void core_presume(struct core *core, const char *account, int64_t until_ms);
 /*
  * Commits the batch; then writes the log, answers requests and starts steps.
  * -1: the store is broken. Nothing of the batch was acknowledged; the process must exit.

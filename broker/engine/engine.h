@@ -62,6 +62,11 @@ struct engine_config {
 	 */
 	int64_t settle_ms;
 	/*
+	 * Other processes may own the store's rows, before, after or instead of this one: what those
+	 * have sent may take effect until the end of its permit.
+	 */
+	int is_shared;
+	/*
 	 * Identifies the machine and the database file; "": not checked. If it differs from that of
 	 * the last start, all accounts are fenced until an operator takes them over.
 	 */

@@ -81,7 +81,8 @@ static int check_settled(struct core *core, const struct lease_aggregate *a,
 			 struct engine_request *r)
 {
 	struct lease_facts facts = core_facts(core, a);
-	struct absence_facts absence = { .settle_ms = facts.settle_ms };
+	struct absence_facts absence = { .settle_ms = facts.settle_ms,
+					 .store_ahead_ms = facts.store_ahead_ms };
 
 	if (facts.running) {
 		request_refuse(r, LEASE_REFUSAL_CLEANUP_RUNS);

@@ -100,6 +100,8 @@ struct core_account {
 	int probe_tries, catalog_tries, reload_tries;
 	int is_held; /* one of its operations crashed lessord too often: none is run (crashes.c) */
 	int token_number; /* of the token that was_verified is about */
+	char frozen[128]; /* why, core_freeze; "": it is not */
+	int64_t presumed_until_ms; /* core_presume; on the store's clock */
 	int was_blocked;
 	int was_verified; /* verified at least once since the start */
 	struct generation gen;
@@ -145,6 +147,7 @@ struct core {
 	struct request_list answers;	    /* to be answered after the commit */
 	struct step_list starts;	    /* to be started after the commit */
 	int64_t sees_until_mono_ms;	    /* core_see_until */
+	int64_t store_ahead_ms;		    /* core_store_clock */
 	struct clock_watch clock;
 	int64_t clock_ahead_ms; /* by how much the clock seems to be ahead; for the log and the API */
 	int64_t clock_judged_mono_ms;

@@ -174,6 +174,13 @@ void life_credit(struct engine_life *life)
 		return;
 	owned = owned_now(life);
 	core_see_until(life->core, owned.until_mono_ms - ownership->margin_ms);
+	core_store_clock(life->core, owned.store_ahead_ms);
+	for (size_t i = 0; i < life->parts->config.account_count; i++) {
+		const char *account = life->parts->config.accounts[i]->config.name;
+
+		core_freeze(life->core, account, owned.frozen);
+		core_presume(life->core, account, owned.presumed_until_ms);
+	}
 	if (owned.seq == life->seq)
 		return;
 	life->seq = owned.seq;

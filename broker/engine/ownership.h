@@ -17,6 +17,10 @@ struct engine_owned {
 	int64_t gap_ms; /* between that renewal and the one before */
 	/* Until when it surely lasts, by the env's monotonic clock. */
 	int64_t until_mono_ms;
+	/* Why nothing may be deleted, expire or be concluded; NULL, "": it may (core_freeze). */
+	const char *frozen;
+	int64_t presumed_until_ms; /* on the store's clock, 0: never (core_presume) */
+	int64_t store_ahead_ms;	   /* the store's clock, ahead of env's (core_store_clock) */
 };
 
 struct engine_ownership {

@@ -6,8 +6,10 @@
 #include "engine/internal.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "util/log.h"
+#include "util/text.h"
 
 static int lease_gap(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
 {
@@ -33,4 +35,43 @@ void core_gap(struct core *core, int64_t gap_ms)
 void core_see_until(struct core *core, int64_t mono_ms)
 {
 	core->sees_until_mono_ms = mono_ms;
+}
+
+void core_store_clock(struct core *core, int64_t ahead_ms)
+{
+	core->store_ahead_ms = ahead_ms;
+}
+
+void core_freeze(struct core *core, const char *account, const char *why)
+{
+	struct core_account *a = core_account_find(core, account);
+
+	if (!a || strcmp(a->frozen, why ? why : "") == 0)
+		return;
+	TEXT_SET(a->frozen, why ? why : "");
+	if (a->frozen[0])
+		log_error(LOG_FIELDS({ "account", account }),
+			  "account %s is frozen: %s; nothing in it is deleted or expires until it is "
+			  "reconciled; see: lessor sweep",
+			  account, a->frozen);
+	else
+		log_notice(LOG_FIELDS({ "account", account }), "account %s is no longer frozen",
+			   account);
+}
+
+const char *core_frozen(struct core *core, const char *account)
+{
+	const struct core_account *a = core_account_find(core, account);
+
+	if (!a)
+		return "";
+	return a->gen.is_fenced ? a->gen.why : a->frozen;
+}
+
+void core_presume(struct core *core, const char *account, int64_t until_ms)
+{
+	struct core_account *a = core_account_find(core, account);
+
+	if (a)
+		a->presumed_until_ms = until_ms;
 }

@@ -276,6 +276,8 @@ static int hand_all_to_cleanup(struct core *core, struct sweep *sweep, int by_it
 	/* Their ages are not known. */
 	if (by_itself && core_clock_is_suspect(core))
 		may = 0;
+	if (core_frozen(core, sweep->account)[0])
+		may = 0;
 	if (by_itself && may > limit) {
 		log_warning(LOG_FIELDS({ "account", sweep->account }),
 			    "the sweep would delete %lld orphans, more than the %lld allowed at "

@@ -2,11 +2,14 @@
 #include "lease/absence.h"
 
 /* The earliest time at which an observation may count. */
-static int64_t counts_from(const struct resource *r, int64_t settle_ms)
+static int64_t counts_from(const struct resource *r, const struct absence_facts *facts)
 {
+	int64_t settled_ms = r->changed_ms + facts->settle_ms;
+	int64_t lands_ms = resource_lands_ms(r, facts->settle_ms, facts->store_ahead_ms);
+
 	if (lessor_state_is_unsettled(r->state))
-		return r->changed_ms + settle_ms;
-	return r->seen_ms ? 0 : r->created_ms + settle_ms;
+		return lands_ms > settled_ms ? lands_ms : settled_ms;
+	return r->seen_ms ? 0 : r->created_ms + facts->settle_ms;
 }
 
 static int64_t apart_ms(const struct resource *r)
@@ -18,7 +21,7 @@ static int64_t apart_ms(const struct resource *r)
 
 int64_t absence_next_ms(const struct resource *r, const struct absence_facts *facts)
 {
-	int64_t from = counts_from(r, facts->settle_ms);
+	int64_t from = counts_from(r, facts);
 
 	if (r->state == LESSOR_STATE_DELETING)
 		return 0;
@@ -29,7 +32,7 @@ enum absence absence_observe(struct resource *r, const struct absence_facts *fac
 {
 	if (r->state == LESSOR_STATE_DELETING)
 		return ABSENCE_PROVEN;
-	if (facts->is_clock_suspect || facts->begun_ms < counts_from(r, facts->settle_ms))
+	if (facts->is_clock_suspect || facts->begun_ms < counts_from(r, facts))
 		return ABSENCE_IGNORED;
 	/* The clock may have been set back since the first observation. */
 	if (!r->absent_count || r->first_absent_ms > facts->begun_ms) {

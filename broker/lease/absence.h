@@ -6,8 +6,8 @@
  *
  *   A  DELETING, our delete was accepted: one.
  *   B  INTENDED or UNKNOWN, a create with an unknown outcome: two, each at least `settle`
- *      after the last moment at which the request could be in flight, ABSENCE_LOOKUP_MS
- *      apart; as in C if something was seen that claims to be the resource.
+ *      after the last moment at which the request could be in flight and not before its intent
+ *      has ended (until_ms), ABSENCE_LOOKUP_MS apart; as in C if something was seen that claims to be the resource.
  *   C  PRESENT, RETAINED, DELETE_UNKNOWN, UNPROTECT_UNKNOWN: two, ABSENCE_APART_MS apart;
  *      if it was never seen, each at least `settle` after its creation.
  *
@@ -30,6 +30,7 @@ struct absence_facts {
 	int64_t ended_ms;	/* ... and before this */
 	int64_t settle_ms;
 	int is_clock_suspect; /* times are unreliable */
+	int64_t store_ahead_ms; /* the store's clock, ahead of the one of these times */
 };
 
 enum absence {

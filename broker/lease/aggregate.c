@@ -36,7 +36,8 @@ static int is_awaited(const struct ledger *ledger, const struct resource *r)
 /* What may have been created, and what the lease waits for. */
 static void facts_await(const struct ledger *ledger, const struct resource *r, struct lease_facts *f)
 {
-	struct absence_facts absence = { .settle_ms = f->settle_ms };
+	struct absence_facts absence = { .settle_ms = f->settle_ms,
+					 .store_ahead_ms = f->store_ahead_ms };
 	int64_t next;
 
 	if (is_awaited(ledger, r)) {
@@ -196,22 +197,11 @@ static void aggregate_verdict(struct applying *p)
 	p->e = NULL; /* `refused` goes out of scope */
 }
 
-/*
- * After the clock was set back, times of the old clock lie in the future and would delay
- * absence.
- */
 static void aggregate_clock_set(struct applying *p)
 {
-	for (size_t i = 0; p->e->u.clock_by_ms < 0 && i < p->a->ledger.resource_count; i++) {
-		struct resource *r = &p->a->ledger.resources[i];
-
-		if (!resource_is_residue(r) ||
-		    (r->changed_ms <= p->f.now_ms && r->created_ms <= p->f.now_ms))
-			continue;
-		r->changed_ms = r->changed_ms > p->f.now_ms ? p->f.now_ms : r->changed_ms;
-		r->created_ms = r->created_ms > p->f.now_ms ? p->f.now_ms : r->created_ms;
-		r->is_dirty = 1;
-	}
+	/* aggregate_times has moved what was written by a clock that was known to be wrong. */
+	ledger_clock_set(&p->a->ledger, p->f.now_ms, p->e->u.clock_by_ms,
+			 p->f.is_shared || p->e->u.clock_to_ms);
 	to_lease(p, LEASE_EVENT_CLOCK_SET);
 }
 
@@ -331,6 +321,7 @@ static void aggregate_adopt(struct applying *p)
 		r->protect_by = PROTECT_NOT_OURS;
 		r->label_known = 0;
 		r->deletes_unknown = 0;
+		r->until_ms = 0;
 	}
 	TEXT_SET(r->id, d->resource_id);
 	if (l->retained && r->retain_epoch < l->epoch)
@@ -338,7 +329,9 @@ static void aggregate_adopt(struct applying *p)
 	r->marked_ms = 0;
 	r->action[0] = '\0';
 	absence_reset(r);
-	r->state = l->retained ? LESSOR_STATE_RETAINED : LESSOR_STATE_PRESENT;
+	r->state = l->retained	      ? LESSOR_STATE_RETAINED :
+		   r->deletes_unknown ? LESSOR_STATE_DELETE_UNKNOWN :
+					LESSOR_STATE_PRESENT;
 	r->changed_ms = p->f.now_ms;
 	r->is_dirty = 1;
 	snprintf(r->evidence, sizeof(r->evidence), "adopted by %.60s: %.80s", d->by, d->reason);
@@ -546,11 +539,11 @@ static void aggregate_times(struct applying *p)
 		change = (struct times_change){ p->e->u.clock_from_ms, p->e->u.clock_to_ms,
 						p->e->u.clock_by_ms };
 		p->out->times_changed |= lease_times_move(&p->a->lease, &change);
-		ledger_times_move(&p->a->ledger, &change);
+		ledger_times_move(&p->a->ledger, &change, p->f.is_shared);
 	}
 	if (!p->f.is_clock_suspect) {
 		p->out->times_changed |= lease_times_mend(&p->a->lease, p->f.now_ms);
-		ledger_times_mend(&p->a->ledger, p->f.now_ms);
+		ledger_times_mend(&p->a->ledger, p->f.now_ms, p->f.is_shared);
 	}
 	p->out->changed |= p->out->times_changed;
 }

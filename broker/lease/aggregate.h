@@ -168,6 +168,8 @@ struct lease_event {
 		struct {
 			struct lease_claim *claim;	/* the answer is filled in */
 			int64_t epoch;			/* of the step */
+			/* until when what it permits may take effect, on the store's clock */
+			int64_t until_ms;
 			const char *host_key;		/* the machine's host key, "" if none */
 		} claim;
 		struct lease_decision decision;	/* RETRY, FORGET, ADOPT */
@@ -185,6 +187,12 @@ struct lease_facts {
 	int64_t running_since_ms; /* ... since then, wall clock; 0: unknown */
 	int is_clock_suspect;	  /* the wall clock jumped: no lease ends by time */
 	int has_lost_sight; /* the store's rows may have another owner by now: no lease ends by time */
+	/*
+	 * Other processes may own the store's rows. Otherwise this one knows when the requests of a
+	 * step are over, and that those of its predecessor are.
+	 */
+	int is_shared;
+	int64_t store_ahead_ms; /* the store's clock, ahead of this one */
 	/* the account */
 	const char *account;	/* its name */
 	int can_protect;	/* its provider can protect retained resources */
@@ -194,6 +202,11 @@ struct lease_facts {
 	int is_blocked;		/* no step can run there now ... */
 	enum lease_block block;	/* ... and why */
 	struct gate_facts gate;
+	/*
+	 * Commits were lost that may have permitted deletes, which may take effect until then;
+	 * 0: none were.
+	 */
+	int64_t presumed_until_ms;
 	const char *request_id; /* how the request is named that asks for it; NULL, "": not at all */
 	int64_t settle_ms; /* how late its provider may show what it created */
 	const struct signer *signer;

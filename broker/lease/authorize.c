@@ -15,6 +15,7 @@ const char *authorization_name(enum authorization a)
 		[AUTHORIZATION_UNPROTECT] = "unprotect",
 		[AUTHORIZATION_UNVERIFIED] = "unverified",
 		[AUTHORIZATION_FENCED] = "fenced",
+		[AUTHORIZATION_FROZEN] = "frozen",
 		[AUTHORIZATION_NOT_OURS] = "not-ours",
 		[AUTHORIZATION_RETAINED] = "retained",
 		[AUTHORIZATION_STALE] = "stale",
@@ -38,6 +39,7 @@ int authorization_passes(enum authorization a)
 	switch (a) {
 	case AUTHORIZATION_UNPROTECT:
 	case AUTHORIZATION_UNVERIFIED:
+	case AUTHORIZATION_FROZEN:
 	case AUTHORIZATION_RETAINED:
 	case AUTHORIZATION_STALE:
 	case AUTHORIZATION_NOT_DELETABLE:
@@ -83,6 +85,9 @@ static enum authorization gate_by_ledger(const struct lease *l, const struct led
 	if (facts->is_fenced)
 		return gate_refuse(AUTHORIZATION_FENCED, err,
 				   "the store may be older than the account; see lessor account take-over");
+	if (facts->is_frozen)
+		return gate_refuse(AUTHORIZATION_FROZEN, err,
+				   "the account is frozen until it is reconciled");
 	if (!r || r->lease != l->n || !r->ours)
 		return gate_refuse(AUTHORIZATION_NOT_OURS, err, "this lease did not create it");
 	if (l->retained || r->state == LESSOR_STATE_RETAINED)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lease/deadline.h"
 #include "util/alloc.h"
 #include "util/hash.h"
 
@@ -14,6 +15,8 @@
 #define NAME_SLUG_MAX 32
 #define NAME_TAG_CHARS 12
 #define SIG_CHARS 32
+/* By so much two daemons' clocks may differ. */
+#define CLOCKS_APART_MS (5 * 60 * 1000)
 
 void ledger_fini(struct ledger *ledger)
 {
@@ -127,6 +130,19 @@ int resource_may_be_deleting(const struct resource *r)
 			   r->state == LESSOR_STATE_DELETE_UNKNOWN ||
 			   r->state == LESSOR_STATE_UNPROTECT_AUTHORIZED ||
 			   r->state == LESSOR_STATE_UNPROTECT_UNKNOWN);
+}
+
+int64_t resource_lands_ms(const struct resource *r, int64_t settle_ms, int64_t store_ahead_ms)
+{
+	int64_t settled_ms = r->changed_ms + settle_ms;
+	int64_t most_ms = r->changed_ms + PERMIT_MS + PERMIT_GUARD_MS;
+	int64_t until_ms;
+
+	/* A row of an older schema has no such time; one that is damaged may have any. */
+	if (!r->until_ms || __builtin_sub_overflow(r->until_ms, store_ahead_ms, &until_ms))
+		return settled_ms;
+	most_ms = (settled_ms > most_ms ? settled_ms : most_ms) + CLOCKS_APART_MS;
+	return until_ms < most_ms ? until_ms : most_ms;
 }
 
 int resource_kind_is_billed(uint32_t kind)

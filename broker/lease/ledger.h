@@ -110,6 +110,11 @@ const char *resource_state_name(uint32_t state);
 int resource_is_residue(const struct resource *r);
 /* May a delete, or the lifting of its protection, be in progress? */
 int resource_may_be_deleting(const struct resource *r);
+/*
+ * Until when a request about it, whose outcome is unknown, may take effect, on this clock. The
+ * store's clock is `store_ahead_ms` ahead of it.
+ */
+int64_t resource_lands_ms(const struct resource *r, int64_t settle_ms, int64_t store_ahead_ms);
 /* Do resources of this kind cost money? */
 int resource_kind_is_billed(uint32_t kind);
 /* The number of rows that are residue. */
@@ -186,6 +191,7 @@ enum authorization {
 	AUTHORIZATION_UNPROTECT,  /* protected by us: the protection may be lifted first */
 	AUTHORIZATION_UNVERIFIED, /* the account is not verified */
 	AUTHORIZATION_FENCED,	  /* the store is out of date, or another daemon has taken over */
+	AUTHORIZATION_FROZEN,	  /* commits may be lost: the account must be reconciled first */
 	AUTHORIZATION_NOT_OURS,	  /* reused, or another lease's row */
 	AUTHORIZATION_RETAINED,	  /* the lease is retained: no delete */
 	AUTHORIZATION_STALE,	  /* the step's epoch is not the lease's */
@@ -210,6 +216,7 @@ int authorization_passes(enum authorization a);
 struct gate_facts {
 	int is_verified; /* the account was verified since this start and recently */
 	int is_fenced;
+	int is_frozen;
 	int is_shared; /* another lease that is not done has the same id */
 };
 

@@ -51,7 +51,7 @@ static int is_too_late_to_keep(struct life *s)
 {
 	if (wants_delete(s))
 		return 0;
-	if (s->f->deleting)
+	if (s->f->deleting || (may_be_left(s) && s->f->now_ms < s->f->presumed_until_ms))
 		s->out->refusal = LEASE_REFUSAL_CLEANUP_RUNS;
 	else if (!lease_is_live(s->l) && !s->l->retained && may_be_left(s) && s->f->server_gone)
 		s->out->refusal = LEASE_REFUSAL_MACHINE_GONE;

@@ -126,6 +126,7 @@ int row_unprotect(struct row_event *v)
 	r->protect_by = PROTECT_PERHAPS_OURS;
 	r->marked_ms = 0;
 	label_number(&v->claim->labels, LESSOR_LABEL_RETAIN, r->retain_epoch);
+	row_request_begins(v);
 	row_set(v, LESSOR_STATE_UNPROTECT_AUTHORIZED, "lifting its protection was permitted");
 	return row_note(v, "unprotect-permitted", lease_end_text(v->l));
 }
@@ -178,13 +179,16 @@ int row_unprotect_done(struct row_event *v)
 		r->label_known = r->retain_epoch;
 	if (e->outcome == EFFECT_NOT_SENT || e->outcome == EFFECT_REFUSED) {
 		r->protect_by = PROTECT_OURS;
+		row_request_ends(v);
 		return row_set(v, row_present(v), "lifting its protection was refused");
 	}
 	if (e->outcome == EFFECT_ACCEPTED && e->is_seen) {
 		/* If it is on again, somebody else set it. */
 		r->protect_by = PROTECT_NOT_OURS;
+		row_request_ends(v);
 		return row_set(v, row_present(v), "its protection was lifted");
 	}
+	row_request_lost(v);
 	return row_set(v, LESSOR_STATE_UNPROTECT_UNKNOWN,
 		       "whether its protection was lifted is unknown");
 }
@@ -198,6 +202,7 @@ int row_unprotect_seen(struct row_event *v)
 		return 0;
 	if (v->claim->evidence.seen.protection != LESSOR_PROTECTION_ON) {
 		r->protect_by = PROTECT_NOT_OURS;
+		row_request_ends(v);
 		return row_set(v, row_present(v), "its protection was lifted");
 	}
 	/* The request may still be in flight. */
@@ -207,5 +212,6 @@ int row_unprotect_seen(struct row_event *v)
 		return row_refuse(v, "lifting its protection may still be under way");
 	}
 	r->protect_by = PROTECT_PERHAPS_OURS;
+	row_request_ends(v);
 	return row_set(v, row_present(v), "its protection was not lifted");
 }

@@ -95,6 +95,7 @@ int row_intend(struct row_event *v)
 		.ours = 1,
 		.created_ms = v->f->now_ms,
 		.changed_ms = v->f->now_ms,
+		.until_ms = v->e->u.claim.until_ms,
 	};
 
 	if (!v->l) {
@@ -128,6 +129,7 @@ int row_created(struct row_event *v)
 		return row_refuse(v, "the ledger has a different id for it");
 	TEXT_SET(r->id, v->claim->id);
 	TEXT_SET(r->action, v->claim->action);
+	row_request_ends(v);
 	row_set(v, row_present(v), "created");
 	v->out->is_sentinel_known = !v->l;
 	return row_note(v, "created", NULL);
@@ -135,12 +137,14 @@ int row_created(struct row_event *v)
 
 int row_not_created(struct row_event *v)
 {
+	row_request_ends(v);
 	row_set(v, LESSOR_STATE_NEVER_EXISTED, v->claim->text);
 	return row_note(v, "refused", v->claim->text);
 }
 
 int row_create_unknown(struct row_event *v)
 {
+	row_request_lost(v);
 	row_set(v, LESSOR_STATE_UNKNOWN, v->claim->text);
 	return row_note(v, "unknown", v->claim->text);
 }
@@ -250,6 +254,7 @@ static int row_adopted(struct row_event *v, const struct lessor_observed *seen)
 	TEXT_SET(r->id, seen->id);
 	/* Earlier absences say nothing about whether it disappears again. */
 	absence_reset(r);
+	row_request_ends(v);
 	r->seen_ms = v->f->now_ms;
 	/* Retained by a newer copy of this store. */
 	if (observed_retain(seen) > r->retain_epoch && !(v->l && v->l->retained))

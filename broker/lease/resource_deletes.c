@@ -49,6 +49,7 @@ int row_permit(struct row_event *v)
 	v->r->authorized_ms = v->r->seen_ms = v->f->now_ms;
 	v->r->action[0] = '\0';
 	v->r->protect_by = PROTECT_NOT_OURS;
+	row_request_begins(v);
 	row_set(v, LESSOR_STATE_DELETE_AUTHORIZED, "a delete was permitted");
 	return row_note(v, "delete-permitted", lease_end_text(v->l));
 }
@@ -67,6 +68,7 @@ int row_delete_unknown(struct row_event *v)
 {
 	v->r->action[0] = '\0';
 	v->r->deletes_unknown++;
+	row_request_lost(v);
 	row_set(v, LESSOR_STATE_DELETE_UNKNOWN, v->claim->text);
 	return row_note(v, "delete-unknown", v->claim->text);
 }
@@ -84,6 +86,8 @@ static int report_present(struct row_event *v, uint32_t state)
 		return absence_reset(r) ? row_changed(v) : row_answer(v);
 	r->action[0] = '\0';
 	absence_reset(r);
+	if (state == LESSOR_STATE_DELETE_UNKNOWN && r->state != LESSOR_STATE_DELETE_UNKNOWN)
+		row_request_lost(v);
 	row_set(v, state, v->claim->text);
 	return row_note(v, "still-there", v->claim->text);
 }
@@ -94,6 +98,7 @@ int row_report_present_permitted(struct row_event *v)
 
 	if (!e->is_own_io && e->outcome != EFFECT_NOT_SENT && e->outcome != EFFECT_REFUSED)
 		return report_present(v, LESSOR_STATE_DELETE_UNKNOWN);
+	row_request_ends(v);
 	return report_present(v, not_deleted(v));
 }
 

@@ -54,6 +54,7 @@ static int create_lost(struct row_event *v)
 {
 	v->r->state = LESSOR_STATE_UNKNOWN;
 	v->r->changed_ms = v->f->now_ms;
+	row_request_lost(v);
 	return row_touched(v);
 }
 
@@ -62,6 +63,7 @@ static int delete_lost(struct row_event *v)
 	v->r->state = LESSOR_STATE_DELETE_UNKNOWN;
 	v->r->deletes_unknown++;
 	v->r->changed_ms = v->f->now_ms;
+	row_request_lost(v);
 	return row_touched(v);
 }
 
@@ -69,6 +71,7 @@ static int unprotect_lost(struct row_event *v)
 {
 	v->r->state = LESSOR_STATE_UNPROTECT_UNKNOWN;
 	v->r->changed_ms = v->f->now_ms;
+	row_request_lost(v);
 	return row_touched(v);
 }
 

@@ -101,6 +101,8 @@ int row_check_proof(struct row_event *v)
 		return row_refuse(v, "the account was not verified in this step");
 	if (v->f->gate.is_fenced)
 		return row_refuse(v, "the store may be older than the account");
+	if (v->f->gate.is_frozen)
+		return row_refuse(v, "the account is frozen until it is reconciled");
 	return 0;
 }
 
@@ -113,6 +115,7 @@ struct absence_facts row_absence(const struct row_event *v)
 		.ended_ms = v->f->now_ms,
 		.settle_ms = v->f->settle_ms,
 		.is_clock_suspect = v->f->is_clock_suspect,
+		.store_ahead_ms = v->f->store_ahead_ms,
 	};
 }
 
@@ -143,9 +146,35 @@ static void note_refusal(struct row_event *v, enum authorization a, const char *
 	row_note(v, "delete-refused", evidence);
 }
 
+/* ---- until when a request may take effect -------------------------------------------------- */
+
+static int64_t later_of(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+void row_request_begins(struct row_event *v)
+{
+	v->r->until_ms = later_of(v->r->until_ms, v->e->u.claim.until_ms);
+}
+
+void row_request_lost(struct row_event *v)
+{
+	int64_t until_ms = v->f->now_ms + v->f->settle_ms + v->f->store_ahead_ms;
+
+	/* Its sender has ended it, or has ended itself: only what is on the wire is left. */
+	v->r->until_ms = v->f->is_shared ? later_of(v->r->until_ms, until_ms) : until_ms;
+}
+
+void row_request_ends(struct row_event *v)
+{
+	if (!v->r->deletes_unknown)
+		v->r->until_ms = 0;
+}
+
 int64_t row_lands_ms(const struct row_event *v)
 {
-	return v->r->changed_ms + v->f->settle_ms;
+	return resource_lands_ms(v->r, v->f->settle_ms, v->f->store_ahead_ms);
 }
 
 /*
@@ -155,10 +184,13 @@ int64_t row_lands_ms(const struct row_event *v)
  */
 static int row_is_protected(struct row_event *v, const char *why)
 {
-	if (v->r->deletes_unknown && v->f->now_ms < row_lands_ms(v)) {
+	int may_land = v->f->is_clock_suspect || v->f->now_ms < row_lands_ms(v);
+
+	if (v->r->deletes_unknown && may_land) {
 		v->out->absence_ms = row_lands_ms(v);
 	} else {
 		v->r->deletes_unknown = 0;
+		row_request_ends(v);
 		row_set(v, row_present(v), why);
 	}
 	return row_refuse_for_operator(v, LESSOR_CLASS_PROTECTED, why);

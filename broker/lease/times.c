@@ -119,12 +119,23 @@ int lease_times_mend(struct lease *l, int64_t now_ms)
 	return 1;
 }
 
-void ledger_times_mend(struct ledger *ledger, int64_t now_ms)
+/* The end of its request was set when the row changed, unless by another clock. */
+static void resource_follow(struct resource *r, int64_t changed_ms, int is_shared)
 {
-	for (size_t i = 0; i < ledger->resource_count; i++)
-		ledger->resources[i].is_dirty |= moments_mend(&ledger->resources[i],
-							      resource_moments,
-							      ARRAY_LEN(resource_moments), now_ms);
+	if (!is_shared)
+		time_follow(&r->until_ms, changed_ms, r->changed_ms - changed_ms);
+	r->is_dirty = 1;
+}
+
+void ledger_times_mend(struct ledger *ledger, int64_t now_ms, int is_shared)
+{
+	for (size_t i = 0; i < ledger->resource_count; i++) {
+		struct resource *r = &ledger->resources[i];
+		int64_t changed_ms = r->changed_ms;
+
+		if (moments_mend(r, resource_moments, ARRAY_LEN(resource_moments), now_ms))
+			resource_follow(r, changed_ms, is_shared);
+	}
 	for (size_t i = 0; i < ledger->attempt_count; i++)
 		ledger->attempts[i].is_dirty |= moments_mend(&ledger->attempts[i], attempt_moments,
 							     ARRAY_LEN(attempt_moments), now_ms);
@@ -142,13 +153,35 @@ int lease_times_move(struct lease *l, const struct times_change *change)
 	return 1;
 }
 
-void ledger_times_move(struct ledger *ledger, const struct times_change *change)
+void ledger_times_move(struct ledger *ledger, const struct times_change *change, int is_shared)
 {
-	for (size_t i = 0; i < ledger->resource_count; i++)
-		ledger->resources[i].is_dirty |= moments_move(&ledger->resources[i],
-							      resource_moments,
-							      ARRAY_LEN(resource_moments), change);
+	for (size_t i = 0; i < ledger->resource_count; i++) {
+		struct resource *r = &ledger->resources[i];
+		int64_t changed_ms = r->changed_ms;
+
+		if (moments_move(r, resource_moments, ARRAY_LEN(resource_moments), change))
+			resource_follow(r, changed_ms, is_shared);
+	}
 	for (size_t i = 0; i < ledger->attempt_count; i++)
 		ledger->attempts[i].is_dirty |= moments_move(&ledger->attempts[i], attempt_moments,
 							     ARRAY_LEN(attempt_moments), change);
+}
+
+void ledger_clock_set(struct ledger *ledger, int64_t now_ms, int64_t by_ms, int keeps_until)
+{
+	for (size_t i = 0; by_ms && i < ledger->resource_count; i++) {
+		struct resource *r = &ledger->resources[i];
+
+		if (!resource_is_residue(r))
+			continue;
+		if (!keeps_until && r->until_ms > now_ms - by_ms) {
+			r->until_ms += by_ms;
+			r->is_dirty = 1;
+		}
+		if (by_ms > 0 || (r->changed_ms <= now_ms && r->created_ms <= now_ms))
+			continue;
+		r->changed_ms = time_past(r->changed_ms, now_ms);
+		r->created_ms = time_past(r->created_ms, now_ms);
+		r->is_dirty = 1;
+	}
 }

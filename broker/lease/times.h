@@ -35,8 +35,17 @@ int lease_is_ahead(const struct lease *l, int64_t now_ms);
  * anything changed.
  */
 int lease_times_mend(struct lease *l, int64_t now_ms);
-/* The same for the rows and attempts of a ledger; marks the changed ones dirty. */
-void ledger_times_mend(struct ledger *ledger, int64_t now_ms);
+/*
+ * The same for the rows and attempts of a ledger; marks the changed ones dirty. `is_shared`: the
+ * ends of requests (until_ms) are of the store's clock, and stay.
+ */
+void ledger_times_mend(struct ledger *ledger, int64_t now_ms, int is_shared);
+/*
+ * The wall clock was set by so much: requests on their way take as long as before, unless their
+ * ends are of another clock or moved already, and no row has changed in the future, which would
+ * delay absence.
+ */
+void ledger_clock_set(struct ledger *ledger, int64_t now_ms, int64_t by_ms, int keeps_until);
 /* Moves the times that were written while the clock was wrong. 1 if anything changed. */
 int lease_times_move(struct lease *l, const struct times_change *change);
-void ledger_times_move(struct ledger *ledger, const struct times_change *change);
+void ledger_times_move(struct ledger *ledger, const struct times_change *change, int is_shared);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "provider/http_client.h"
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "provider/http_headers.h"
 #include "provider/url.h"
@@ -23,6 +24,9 @@
 #define CANCEL_POLL_MS 50 /* interval of checks of the cancel flag */
 #define LOW_SPEED_BYTES 100
 #define LOW_SPEED_S 10
+/* What was sent and is not acknowledged for so long is given up by the kernel, too. */
+#define UNACKNOWLEDGED_MS 10000
+#define TOO_LATE "there was no time left to send it"
 
 /* A thread's handle, used by that thread only; the list is for cleanup. */
 struct http_thread {
@@ -38,6 +42,7 @@ struct http_client {
 	char *proxy;
 	char *user_agent;
 	int allow_plain;
+	int64_t (*mono_ms)(void *data); /* the clock of send_by_mono_ms; it needs no data */
 	pthread_key_t key;
 	pthread_mutex_t lock;
 	LIST_HEAD(, http_thread) threads;
@@ -45,6 +50,7 @@ struct http_client {
 
 /* A request in progress; on the stack. */
 struct http_transfer {
+	const struct http_client *client;
 	const struct env_http_request *request;
 	const struct ca *ca; /* NULL: the system's */
 	CURLU *url;
@@ -62,6 +68,14 @@ struct http_transfer {
 static int request_is_cancelled(const struct env_http_request *request)
 {
 	return request->cancel && atomic_load_explicit(request->cancel, memory_order_relaxed);
+}
+
+/* Is it too late to send anything of it? */
+static int transfer_is_late(const struct http_transfer *transfer)
+{
+	int64_t by_ms = transfer->request->send_by_mono_ms;
+
+	return by_ms && transfer->client->mono_ms && transfer->client->mono_ms(NULL) >= by_ms;
 }
 
 /* ---- callbacks ---- */
@@ -109,7 +123,7 @@ static int on_ready(void *arg, char *remote, char *local, int remote_port, int l
 	(void)local;
 	(void)remote_port;
 	(void)local_port;
-	if (request_is_cancelled(transfer->request))
+	if (request_is_cancelled(transfer->request) || transfer_is_late(transfer))
 		return CURL_PREREQFUNC_ABORT;
 	transfer->is_reached = 1;
 	return CURL_PREREQFUNC_OK;
@@ -130,29 +144,19 @@ static void transfer_update_reached(struct http_transfer *transfer, CURL *easy)
 #endif
 }
 
-/*
- * Loopback, unspecified and link-local addresses (a cloud's metadata service) are never a
- * provider.
- */
-static int address_is_local(const struct sockaddr *address)
+/* The kernel repeats what was not acknowledged for minutes, even after a close. */
+static curl_socket_t socket_open(const struct http_transfer *transfer,
+				 const struct curl_sockaddr *address)
 {
-	if (address->sa_family == AF_INET) {
-		struct sockaddr_in in;
-		memcpy(&in, address, sizeof(in));
-		uint32_t ip = ntohl(in.sin_addr.s_addr);
-		return ip >> 24 == 127 || ip >> 24 == 0 || ip >> 16 == 0xa9fe;
+	unsigned int most_ms = UNACKNOWLEDGED_MS;
+	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+
+	if (fd >= 0 && transfer->request->send_by_mono_ms && address->family != AF_UNIX &&
+	    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &most_ms, sizeof(most_ms))) {
+		close(fd);
+		return CURL_SOCKET_BAD;
 	}
-	if (address->sa_family == AF_INET6) {
-		struct sockaddr_in6 in6;
-		memcpy(&in6, address, sizeof(in6));
-		const struct in6_addr *a = &in6.sin6_addr;
-		if (IN6_IS_ADDR_V4MAPPED(a))
-			return a->s6_addr[12] == 127 || a->s6_addr[12] == 0 ||
-			       (a->s6_addr[12] == 0xa9 && a->s6_addr[13] == 0xfe);
-		return IN6_IS_ADDR_LOOPBACK(a) || IN6_IS_ADDR_UNSPECIFIED(a) ||
-		       IN6_IS_ADDR_LINKLOCAL(a);
-	}
-	return 1;
+	return fd;
 }
 
 static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
@@ -160,12 +164,12 @@ static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sock
 	struct http_transfer *transfer = arg;
 
 	(void)purpose;
-	if (!transfer->may_be_local && address_is_local(&address->addr)) {
+	if (!transfer->may_be_local && url_address_is_local(&address->addr)) {
 		snprintf(transfer->error, sizeof(transfer->error),
 			 "the provider's host name resolves to a loopback or link-local address");
 		return CURL_SOCKET_BAD;
 	}
-	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	return socket_open(transfer, address);
 }
 
 /* ---- setup ---- */
@@ -434,6 +438,8 @@ static void transfer_finish(struct http_transfer *transfer, struct http_thread *
 	if (!transfer->is_reached) {
 		if (request_is_cancelled(transfer->request))
 			text = "cancelled";
+		else if (transfer_is_late(transfer))
+			text = TOO_LATE;
 		else if (transfer_describe_tls(transfer, thread->easy, code, text, tls, sizeof(tls)))
 			text = tls;
 		ret->is_tls_failure = text == tls;
@@ -494,7 +500,7 @@ static void http_client_call(void *data, const struct env_http_request *request,
 			     struct env_http_response *ret)
 {
 	struct http_client *client = data;
-	struct http_transfer transfer = { .request = request };
+	struct http_transfer transfer = { .client = client, .request = request };
 
 	*ret = (struct env_http_response){ .retry_after_ms = -1, .rate_limit = -1,
 					   .rate_remaining = -1, .rate_reset_s = -1 };
@@ -504,6 +510,8 @@ static void http_client_call(void *data, const struct env_http_request *request,
 		rule = "cannot create a libcurl handle";
 	else if (!rule && request_is_cancelled(request))
 		rule = "cancelled";
+	else if (!rule && transfer_is_late(&transfer))
+		rule = TOO_LATE;
 	if (rule) {
 		response_fail(ret, ENV_HTTP_NOT_SENT, rule);
 		curl_url_cleanup(transfer.url);
@@ -542,6 +550,7 @@ int http_client_new(const struct http_client_config *config, struct env *env,
 		return err_set(err, ERR_INTERNAL, "cannot create a thread-specific key");
 	}
 	pthread_mutex_init(&client->lock, NULL);
+	client->mono_ms = env->mono_ms;
 	client->user_agent = xstrdup(config && config->user_agent ? config->user_agent : "lessord");
 	if (config) {
 		client->ca = ca_ref(config->ca);

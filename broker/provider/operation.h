@@ -42,6 +42,7 @@ struct operation_effect {
 	int64_t row;
 	int intended;	 /* the intent to create it was granted in this step */
 	int permitted;	 /* an unused permit to delete it */
+	int64_t send_by_mono_ms; /* the end of its intent or permit for this sender; 0: none */
 	uint32_t change; /* granted LESSOR_CHANGE_ that is not settled yet, 0: none */
 	/* the last request of each kind: 1 + index into `requests`, 0: none */
 	size_t made, destroyed, changed, protected;
@@ -84,6 +85,7 @@ struct operation {
 	struct operation_effect *effects;
 	size_t effect_count;
 	int64_t begun_ms;		/* wall clock, before the first request; 0: none yet */
+	int64_t claimed_mono_ms;	/* when the last claim was about to be made */
 	int is_undurable;		/* something was claimed since the last barrier */
 	int64_t effect_mono_ms;		/* of the last request with an effect; INT64_MIN: none */
 
@@ -122,6 +124,8 @@ int operation_is_own_io(const struct operation *op);
 struct operation_effect *operation_effect_get(struct operation *op, int64_t row);
 /* NULL if this step did nothing for the row. */
 struct operation_effect *operation_effect_find(struct operation *op, int64_t row);
+/* The last claim has granted it: from before that claim on counts until when it may be sent. */
+void operation_effect_granted(struct operation *op, struct operation_effect *effect);
 void operation_effect_report(struct operation *op, int64_t row);
 
 /* ---- plugin_input.c ---- */

@@ -63,6 +63,7 @@ int operation_claim(struct operation *op, struct lease_claim *what)
 		return operation_violation(op, "%s in an operation that may not make this claim",
 					   name);
 	what->result = -1;
+	op->claimed_mono_ms = env_mono_ms(op->account->env);
 	int result = step->claim(step->claim_arg, step, what);
 	/* If the lease is observed with others, the observer sends its requests. */
 	(op->observer ? op->observer : op)->is_undurable = 1;

@@ -109,6 +109,7 @@ static int host_permit_delete(struct lessor_call *base, int64_t row,
 		return -1;
 	effect->permitted = 1;
 	effect->destroyed = 0;
+	operation_effect_granted(op, effect);
 	return 0;
 }
 
@@ -305,6 +306,7 @@ static int host_permit_change(struct lessor_call *base, int64_t row, uint32_t wh
 	if (!what.is_done) {
 		effect->change = what_change;
 		effect->changed = effect->protected = 0;
+		operation_effect_granted(op, effect);
 	}
 	memcpy(change, &out, sizeof(out));
 	return what.is_done;

@@ -310,6 +310,20 @@ static size_t outgoing_max_response(const struct outgoing_request *out)
 	return max < LESSOR_LIST_MAX ? max : LESSOR_LIST_MAX;
 }
 
+/*
+ * How long the request may take. One with an effect ends with its intent or permit, and not with
+ * the step: cutting it short leaves its outcome unknown.
+ */
+static int64_t outgoing_left_ms(const struct outgoing_request *out)
+{
+	const struct env *env = out->op->account->env;
+
+	if (!out->effect)
+		return out->op->step->deadline_ms - env_wall_ms(env);
+	return out->effect->send_by_mono_ms ? out->effect->send_by_mono_ms - env_mono_ms(env) :
+					      EFFECT_MS;
+}
+
 /* Sends the request and fills `response`. Returns how many ms to wait before the next one. */
 static int64_t outgoing_send(struct outgoing_request *out, struct http_response *response)
 {
@@ -325,15 +339,16 @@ static int64_t outgoing_send(struct outgoing_request *out, struct http_response 
 		.body_len = out->http.body_len,
 		.fresh = out->effect != NULL,
 		.timeout_ms = out->effect ? EFFECT_MS : READ_MS,
+		.send_by_mono_ms = out->effect ? out->effect->send_by_mono_ms : 0,
 		.max_response = outgoing_max_response(out),
 		.cancel = &op->step->cancel,
 		.ca = ca,
 	};
-	int64_t left_ms = op->step->deadline_ms - env_wall_ms(account->env);
+	int64_t left_ms = outgoing_left_ms(out);
 	int64_t begun_ms = env_mono_ms(account->env);
 	int64_t wait_ms;
 
-	if (!out->effect && left_ms < request.timeout_ms)
+	if (left_ms < request.timeout_ms)
 		request.timeout_ms = left_ms > 0 ? left_ms : 1;
 	snprintf(out->url, sizeof(out->url), "%s%s", account->state->origin, out->http.path);
 	if (op->token) {
@@ -443,6 +458,9 @@ static void outgoing_run(struct outgoing_request *out, struct lessor_http_respon
 	else if (operation_is_out_of_time(op))
 		response_set_not_sent(ret, op, LESSOR_CLASS_TRANSIENT, 0,
 				      "the step's deadline has passed");
+	else if (out->effect && outgoing_left_ms(out) <= 0)
+		response_set_not_sent(ret, op, LESSOR_CLASS_TRANSIENT, 0,
+				      "the time of its intent or permit is over");
 	else if (!out->effect && out->http.share_ms > 0)
 		outgoing_send_coalesced(out, ret);
 	else

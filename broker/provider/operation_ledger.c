@@ -79,6 +79,7 @@ static int host_intend(struct lessor_call *base, uint32_t kind, uint32_t attempt
 	struct lease_claim what = { .kind = CLAIM_INTEND, .resource_kind = kind,
 				    .attempt = attempt };
 	struct lessor_intent out = { 0 };
+	struct operation_effect *effect;
 	struct lessor_label *labels;
 
 	if (!intent || intent->size < sizeof(*intent))
@@ -92,7 +93,9 @@ static int host_intend(struct lessor_call *base, uint32_t kind, uint32_t attempt
 					   OPERATION_EFFECTS_MAX);
 	if (operation_claim(op, &what))
 		return -1;
-	operation_effect_get(op, what.row)->intended = 1;
+	effect = operation_effect_get(op, what.row);
+	effect->intended = 1;
+	operation_effect_granted(op, effect);
 	labels = operation_alloc(op, LABELS_MAX * sizeof(*labels));
 	for (size_t i = 0; i < what.labels.count; i++) {
 		labels[i].key = operation_dup(op, what.labels.items[i].key);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lease/deadline.h"
 #include "util/alloc.h"
 
 struct operation_chunk {
@@ -99,6 +100,11 @@ struct operation_effect *operation_effect_get(struct operation *op, int64_t row)
 	effect = &op->effects[op->effect_count++];
 	effect->row = row;
 	return effect;
+}
+
+void operation_effect_granted(struct operation *op, struct operation_effect *effect)
+{
+	effect->send_by_mono_ms = op->claimed_mono_ms + PERMIT_MS - PERMIT_MARGIN_MS;
 }
 
 void operation_effect_report(struct operation *op, int64_t row)

@@ -191,3 +191,24 @@ void url_path_describe(const char *path, char *ret, size_t size)
 	}
 	ret[at] = '\0';
 }
+
+int url_address_is_local(const struct sockaddr *address)
+{
+	if (address->sa_family == AF_INET) {
+		struct sockaddr_in in;
+		memcpy(&in, address, sizeof(in));
+		uint32_t ip = ntohl(in.sin_addr.s_addr);
+		return ip >> 24 == 127 || ip >> 24 == 0 || ip >> 16 == 0xa9fe;
+	}
+	if (address->sa_family == AF_INET6) {
+		struct sockaddr_in6 in6;
+		memcpy(&in6, address, sizeof(in6));
+		const struct in6_addr *a = &in6.sin6_addr;
+		if (IN6_IS_ADDR_V4MAPPED(a))
+			return a->s6_addr[12] == 127 || a->s6_addr[12] == 0 ||
+			       (a->s6_addr[12] == 0xa9 && a->s6_addr[13] == 0xfe);
+		return IN6_IS_ADDR_LOOPBACK(a) || IN6_IS_ADDR_UNSPECIFIED(a) ||
+		       IN6_IS_ADDR_LINKLOCAL(a);
+	}
+	return 1;
+}

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <sys/socket.h>
 
 #include "util/err.h"
 
@@ -26,3 +27,8 @@ int url_host_is_loopback(const char *host);
 const char *url_path_broken_rule(const char *path);
 /* The path for log lines, without the values of the query. */
 void url_path_describe(const char *path, char *ret, size_t size);
+/*
+ * Loopback, unspecified and link-local addresses (a cloud's metadata service) are never a
+ * provider.
+ */
+int url_address_is_local(const struct sockaddr *address);

@@ -125,10 +125,14 @@ int identity_make(struct store *store, const struct env *env, struct err *err)
 	char instance[32];
 	int len, rc;
 
-	/* The tool and the daemon may both be first: the second finds the identity created. */
 	if (store_begin(store, err))
 		return -1;
 	rc = meta_get(store, "instance", instance, sizeof(instance), &len, err);
+	/* Several may be first: all but one find it created after they waited. */
+	if (rc == 1 && store_create_lock(store, err))
+		rc = -1;
+	if (rc == 1)
+		rc = meta_get(store, "instance", instance, sizeof(instance), &len, err);
 	if (rc == 1)
 		rc = identity_create(store, env, err);
 	if (rc) {

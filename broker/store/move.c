@@ -158,8 +158,10 @@ static int copy_all(struct store_move *m, struct err *err)
 	    tables_copy(m, err) || totals_complete(m, err) || numbers_continue(m, err))
 		return -1;
 	for (size_t i = 0; i < TABLES; i++) {
-		if (tables[i].place != TABLE_OF_DAEMONS &&
-		    table_copy_verify(&m->copies[i], source_of(m, &tables[i]), m->to, err))
+		if (tables[i].place == TABLE_OF_DAEMONS)
+			continue;
+		if (table_copy_verify(&m->copies[i], source_of(m, &tables[i]), m->to, err) ||
+		    statement_run(m->to, m->copies[i].analyze_sql, "counting rows", err))
 			return -1;
 	}
 	return unused_check(m, err);

@@ -91,8 +91,9 @@ int shard_claim(struct store *store, const struct shard_claim *claim, struct sha
  */
 int shard_renew(struct store *store, struct err *err);
 /*
- * Gives the account up, so that another daemon need not wait; the connection is not bound any
- * longer, whatever this returns.
+ * Gives the account up, so that nobody need wait until the owner's time is up. Not within a
+ * transaction. Of a broken store, too, unless it is lost. It owns nothing afterwards, whatever this
+ * returns, and writes nothing before its next claim.
  */
 int shard_yield(struct store *store, struct err *err);
 

@@ -264,8 +264,8 @@ struct store_counts {
 	int64_t micros_all, micros_owner, micros_org; /* their hourly prices, summed */
 };
 /*
- * For the rest of the transaction no other daemon creates a lease: before the totals are read by
- * which a create is decided. Nothing where there is one daemon only.
+ * For the rest of the transaction no other daemon creates a lease, nor the identity of a new store:
+ * before the totals are read by which a create is decided. Nothing where there is one daemon only.
  */
 int store_create_lock(struct store *store, struct err *err);
 int store_counts(struct store *store, const char *owner, const char *org, const char *account,

@@ -93,6 +93,7 @@ void table_copy_init(struct table_copy *copy, const struct store_table *table)
 	copy->count_sql = xasprintf("SELECT count(*) FROM %s", table->name);
 	copy->continue_sql = xasprintf("SELECT setval('%s_n', max(n)) FROM %s HAVING max(n) > 0",
 				       table->name, table->name);
+	copy->analyze_sql = xasprintf("ANALYZE %s", table->name);
 }
 
 void table_copy_fini(struct table_copy *copy)
@@ -102,6 +103,7 @@ void table_copy_fini(struct table_copy *copy)
 	free(copy->insert_sql);
 	free(copy->count_sql);
 	free(copy->continue_sql);
+	free(copy->analyze_sql);
 }
 
 /* ---- rows ---------------------------------------------------------------------------------- */

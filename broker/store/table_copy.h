@@ -14,6 +14,7 @@ struct table_copy {
 	char *first_sql, *next_sql; /* one page of rows, in the order of the key */
 	char *insert_sql, *count_sql;
 	char *continue_sql; /* PostgreSQL: sets the sequence of row numbers */
+	char *analyze_sql;  /* and this counts what is in it, for its plans */
 	int64_t rows, mended;
 };
 

@@ -23,6 +23,7 @@ struct env_http_request {
 	size_t body_len;
 	int fresh;			/* use a new connection */
 	int64_t timeout_ms;		/* in total, including the response body */
+	int64_t send_by_mono_ms; /* sent before this moment of mono_ms, or not at all; 0: any */
 	size_t max_response;		/* bytes; a larger response is ENV_HTTP_BROKEN */
 	const atomic_int *cancel;	/* may be NULL; non-zero cancels the request */
 	const struct ca *ca;		/* trusted for TLS; NULL: as the client is configured */

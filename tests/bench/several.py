@@ -26,8 +26,9 @@ PARTS = ("rates", "takeover", "counts")
 CLIENTS, SECONDS, ROUNDS = 64, 3, 3
 LEASES = 1000
 OPEN = int(os.environ.get("BENCH_OPEN", "10000"))
-# One life: batches, and round trips within them. A tenth above the values of an idle machine.
-LIMITS = {"batches": 17, "flushes": 3}
+# One life: batches, and round trips within them, 9 and 11 on an idle machine. Each of the latter
+# is a read within a transaction, which memory could answer; a change that avoids one lowers its limit.
+LIMITS = {"batches": 11, "flushes": 13}
 LIVES = 15
 CONFIG = """[server]
 listen = 127.0.0.1:{port}
@@ -154,13 +155,18 @@ class Site:
         """The daemon that owns an account; the only one on SQLite."""
         if len(self.daemons) == 1:
             return self.daemons[0]
-        found = self.daemons[0].call(self.daemons[0].connect(), "GET", "/v1/daemons")
-        for daemon in self.daemons:
-            for one in found["daemons"]:
-                if one["address"].endswith(":%d" % daemon.port) and any(
-                        a["account"] == account for a in one["accounts"]):
-                    return daemon
-        raise SystemExit(f"bench: nobody owns {account}: {found}")
+        found = {}
+
+        def looked():
+            for asked in self.daemons:
+                if asked.daemon.poll() is None:
+                    found.update(asked.call(asked.connect(), "GET", "/v1/daemons"))
+                    break
+            ids = {d["id"]: d["address"] for d in found["daemons"]}
+            address = next((ids.get(a["daemon"], "") for a in found["accounts"]
+                            if a["account"] == account), "")
+            return next((d for d in self.daemons if address.endswith(":%d" % d.port)), None)
+        return wait_for(looked, 30, 0.05)
 
     def end(self):
         for daemon in self.daemons:

@@ -3,8 +3,6 @@
 # 77: a program is missing.
 find_program(LESSOR_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
 set(storm ${CMAKE_CURRENT_SOURCE_DIR}/storm)
-# Until several of them share the accounts.
-set(storm_daemons 1)
 set(storm_environment "LESSORD=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/lessord;LESSOR_PROVIDERS=${LESSOR_PROVIDER_BUILD_DIR};HETZNER_SIM=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/hetzner-sim")
 add_test(NAME storm-linear COMMAND sh ${storm}/linear/test.sh)
 set_tests_properties(storm-linear PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77 LABELS storm)
@@ -19,7 +17,7 @@ if(LESSOR_PYTHON)
 		ENVIRONMENT "${storm_environment}")
 	if(TARGET lessord-postgresql)
 		add_test(NAME storm-postgresql COMMAND ${LESSOR_PYTHON} -B ${storm}/storm.py
-			--daemons ${storm_daemons} --seconds 100 --longest 12 --settle 180)
+			--seconds 100 --longest 12 --settle 180)
 		set_tests_properties(storm-postgresql PROPERTIES TIMEOUT 900 SKIP_RETURN_CODE 77
 			LABELS "storm;postgresql"
 			ENVIRONMENT "${storm_environment};LESSOR_MODULES=$<TARGET_FILE_DIR:lessord-postgresql>")

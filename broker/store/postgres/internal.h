@@ -92,11 +92,16 @@ enum pg_phase {
 	PG_OPEN,
 };
 
-/* A block of row numbers, fetched ahead. */
+/*
+ * A block of row numbers, fetched ahead. It is used for PG_NUMBER_MS only: lists follow the numbers
+ * and are newest first, so the rows of all connections must be numbered as they come, by and large.
+ */
 struct pg_numbers {
 	const char *table; /* a literal */
 	int64_t next, end;
+	int64_t fetched_ms;
 };
+#define PG_NUMBER_MS 1000
 #define PG_NUMBER_TABLES 8
 /* The INCREMENT of the sequences TABLE_n, whose value is the first number of a block. */
 #define PG_NUMBER_BLOCK 1000
@@ -163,6 +168,8 @@ int pg_connected(struct pg_connection *c, struct err *err);
 void pg_bind(struct pg_connection *c, struct shard_binding *binding);
 
 /* ---- wire.c: sending, and waiting for answers ---- */
+
+int64_t pg_mono_ms(void);
 
 /*
  * Reads the results of all that was queued. With `is_sync` the transaction ends: a Sync is sent,
@@ -263,6 +270,6 @@ int pg_schema_check(struct pg_connection *c, struct err *err);
 int pg_survey(const char *target, const struct store_needs *needs, store_finding_fn fn, void *arg,
 	      struct err *err);
 
-/* ---- postgres.c ---- */
+/* ---- backend.c ---- */
 
 extern const struct backend backend_postgres;

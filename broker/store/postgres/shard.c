@@ -40,27 +40,6 @@ static const char claim_sql[] =
 		      " FROM (SELECT * FROM taken UNION ALL"
 		      " SELECT * FROM old WHERE NOT EXISTS(SELECT FROM taken)) r, old";
 
-static int64_t number_at(const PGresult *result, int column)
-{
-	return strtoll(PQgetvalue(result, 0, column), NULL, 10);
-}
-
-void shard_row_read(const PGresult *result, int column, struct shard *row)
-{
-	memset(row, 0, sizeof(*row));
-	TEXT_SET(row->account, PQgetvalue(result, 0, column));
-	TEXT_SET(row->owner, PQgetvalue(result, 0, column + 1));
-	TEXT_SET(row->address, PQgetvalue(result, 0, column + 2));
-	row->epoch = number_at(result, column + 3);
-	row->seq = number_at(result, column + 4);
-	TEXT_SET(row->frozen, PQgetvalue(result, 0, column + 5));
-	row->gen = number_at(result, column + 6);
-	row->since_ms = number_at(result, column + 7);
-	row->renewed_ms = number_at(result, column + 8);
-	row->expires_ms = number_at(result, column + 9);
-	row->presumed_until_ms = number_at(result, column + 10);
-}
-
 /* ---- claiming ------------------------------------------------------------------------------- */
 
 static void shard_close(struct shard_binding *binding, struct pg_connection *c)
@@ -108,9 +87,9 @@ static int claim_send(struct pg_shard *s, struct pg_connection *c, const struct 
 		return -1;
 	rows = PQntuples(result);
 	if (rows) {
-		shard_row_read(result, 0, ret);
-		ret->now_ms = number_at(result, SHARD_COLUMN_COUNT);
-		ret->gap_ms = number_at(result, SHARD_COLUMN_COUNT + 1);
+		shard_row_read(result, ret);
+		ret->now_ms = shard_number(result, SHARD_COLUMN_COUNT);
+		ret->gap_ms = shard_number(result, SHARD_COLUMN_COUNT + 1);
 	}
 	PQclear(result);
 	return rows;
@@ -234,11 +213,14 @@ static int yield_write(struct store *store, const char *account, struct err *err
 static int postgres_yield(struct store *store, struct err *err)
 {
 	struct pg_shard *s = pg_of(store)->binding ? shard_of(pg_of(store)->binding) : NULL;
-	int rc;
+	int rc, broken = store->broken;
 
 	if (!s || s->hold != SHARD_OWNED)
 		return 0;
+	/* What broke it was undone, and the fence knows what was not. */
+	store->broken = 0;
 	rc = yield_write(store, s->row.account, err);
+	store->broken |= broken;
 	/* Still bound: a connection that owns nothing writes nothing. */
 	s->hold = SHARD_FREE;
 	s->deadline_ms = 0;

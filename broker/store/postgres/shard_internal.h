@@ -88,8 +88,12 @@ int shard_lock_break(struct pg_connection *c, const char *account, const char *o
 /* ---- shard.c ---- */
 
 extern const struct shard_backend shard_backend_postgres;
-/* The columns of a result (texts) from `column` on: those of SHARD_COLUMNS. */
-void shard_row_read(const PGresult *result, int column, struct shard *row);
+/* ---- shard_row.c ---- */
+
+/* A number in the first row of a result of texts. */
+int64_t shard_number(const PGresult *result, int column);
+/* The row whose first columns are SHARD_COLUMNS. */
+void shard_row_read(const PGresult *result, struct shard *row);
 #define SHARD_COLUMNS(of)                                                                   \
 	of "account, " of "owner, " of "address, " of "epoch, " of "seq, " of "frozen, " of \
 	   "gen, " of "since_ms, " of "renewed_ms, " of "expires_ms, " of "presumed_until_ms"

@@ -15,7 +15,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "util/log.h"
@@ -73,7 +72,7 @@ static int read_back(struct pg_shard *s, struct pg_connection *c, const struct r
 	}
 	is_ours = PQntuples(result) == 1;
 	if (is_ours) {
-		shard_row_read(result, 0, &s->pending);
+		shard_row_read(result, &s->pending);
 		is_committed = PQgetvalue(result, 0, SHARD_COLUMN_COUNT)[0] == '0';
 		shard_measure(s);
 	}

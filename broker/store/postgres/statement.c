@@ -243,13 +243,14 @@ int pg_run_new(struct store *store, struct statement *stmt, int index, const cha
 	struct pg_numbers *numbers = numbers_of(c, table);
 	int64_t n;
 
-	if (numbers->next == numbers->end) {
+	if (numbers->next == numbers->end || pg_mono_ms() - numbers->fetched_ms >= PG_NUMBER_MS) {
 		auto_free char *sql = xasprintf("SELECT nextval('%s_n')", table);
 
 		if (pg_number(c, sql, &n, doing, err))
 			return -1;
 		numbers->next = n;
 		numbers->end = n + PG_NUMBER_BLOCK;
+		numbers->fetched_ms = pg_mono_ms();
 	}
 	n = numbers->next++;
 	pg_bind_number(stmt, index, n);

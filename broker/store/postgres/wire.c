@@ -12,7 +12,7 @@
 
 #include "util/alloc.h"
 
-static int64_t mono_ms(void)
+int64_t pg_mono_ms(void)
 {
 	struct timespec now;
 
@@ -42,7 +42,7 @@ static int socket_wait(struct pg_connection *c, int64_t until_ms)
 {
 	struct pollfd fd = { .fd = PQsocket(c->conn), .events = POLLIN };
 	int unsent = PQflush(c->conn);
-	int64_t left = until_ms - mono_ms();
+	int64_t left = until_ms - pg_mono_ms();
 	int rc;
 
 	if (unsent < 0 || fd.fd < 0 || left <= 0)
@@ -147,7 +147,7 @@ static int sync_wait(struct pg_connection *c, int64_t until_ms)
 
 int pg_wait(struct pg_connection *c, int is_sync, struct err *err)
 {
-	int64_t until_ms = mono_ms() + c->patience_ms;
+	int64_t until_ms = pg_mono_ms() + c->patience_ms;
 	const char *doing = c->queue_len ? c->queue[c->queue_len - 1].doing : "committing";
 	int rc = 0;
 
@@ -173,7 +173,7 @@ int pg_wait(struct pg_connection *c, int is_sync, struct err *err)
 
 int pg_drain(struct pg_connection *c, const char *doing, struct err *err)
 {
-	int64_t until_ms = mono_ms() + c->patience_ms;
+	int64_t until_ms = pg_mono_ms() + c->patience_ms;
 	struct pg_queued queued = { .doing = doing };
 	PGresult *result;
 

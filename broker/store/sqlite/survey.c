@@ -7,7 +7,7 @@ int sqlite_survey(const char *path, const struct store_needs *needs, store_findi
 {
 	struct err why = { 0 };
 	struct store *store;
-	int rc = store_open_view(path, &store, err);
+	int rc = sqlite_open(path, STORE_VIEW, NULL, &store, err);
 
 	(void)needs;
 	if (rc)

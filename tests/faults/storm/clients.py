@@ -42,16 +42,33 @@ class Records:
         self.cloud = cloud
         self.all = []
         self.era = 0
+        self.is_switching = False  # from one past to another
         self.lock = threading.Lock()
         self.file = open(path, "w", encoding="ascii")
 
     def add(self, record):
         with self.lock:
-            if record["era"] != self.era:
-                # A restore came between: whether this was done before it, is unknown.
-                record.update({"return": 0, "status": 0})
-            self.all.append(record)
-            self.file.write(json.dumps(record) + "\n")
+            if record.pop("switching") or self.is_switching or record["era"] != self.era:
+                # Whether it was done before the restore or after it, is unknown.
+                record.update({"return": 0, "status": 0, "server": 0})
+            self.write(record)
+
+    def write(self, record):
+        self.all.append(record)
+        self.file.write(json.dumps(record) + "\n")
+
+    def switch(self):
+        """Between this and switched() an older store takes the place of the one there is."""
+        with self.lock:
+            self.is_switching = True
+            self.era += 1
+            # What was never answered may still be on its way.
+            for record in [r for r in self.all if not r["return"] and r["era"] == self.era - 1]:
+                self.write(dict(record, era=self.era))
+
+    def switched(self):
+        with self.lock:
+            self.is_switching = False
 
     def close(self):
         self.file.close()
@@ -115,7 +132,7 @@ class Client(threading.Thread):
         }[kind]
         daemon = daemon or self.any_daemon()
         record = {"lease": lease.id, "account": lease.account, "owner": lease.owner,
-                  "era": self.records.era, "client": self.number, "kind": kind,
+                  "era": self.records.era, "switching": self.records.is_switching, "client": self.number, "kind": kind,
                   "daemon": daemon.name, "mark": self.world.cloud.newest, "call": now(),
                   "return": 0, "status": 0, "phase": "", "epoch": 0, "touched": 0, "retention": "",
                   "server": 0, "error": ""}
@@ -166,9 +183,9 @@ class Client(threading.Thread):
             if record["status"] // 100 == 2:
                 lease.is_accepted = True
                 return lease, told
+            self.ending.wait(0.2 + self.dice.random())
             if record["return"] and record["status"] != 429:
                 return None, None
-            self.ending.wait(0.2 + self.dice.random())
         return None, None
 
     def live(self):
@@ -224,6 +241,9 @@ class Client(threading.Thread):
         while self.leases:
             record, told = self.insist("read", self.leases[0])
             if told and told["cleanup"]["state"] != "done":
+                if phase(told) == "kept":
+                    # By a mark of a release that a restored store does not know: said again.
+                    self.ask("delete", self.leases[0])
                 return told
             if not told and record["status"] != 404:
                 return record

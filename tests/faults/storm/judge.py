@@ -15,12 +15,14 @@ class Judge:
 
     def __init__(self, requests, events, foreign, caps=None, restores=()):
         """`foreign`: (kind, id) of what others created. `caps`: the most leases of each owner, and
-        of all under the name "". `restores`: the number of the newest event at each restore."""
+        of all under the name "". `restores`: for each restore, the number of the newest event at
+        its backup, and when it was put back."""
         self.requests = sorted(requests, key=lambda r: r["call"])
         self.events = events
         self.foreign = set(foreign)
         self.caps = caps or {}
-        self.restores = list(restores)
+        self.restores = [restore for _, restore in restores]
+        self.forgotten = list(restores)
         self.of_lease = collections.defaultdict(list)
         for r in self.requests:
             self.of_lease[r["lease"]].append(r)
@@ -41,12 +43,21 @@ class Judge:
                 if "account-mark" in thing["name"]:
                     marks[thing.get("project", 0)] += 1
                 elif (kind, thing["id"]) not in self.foreign and \
-                        "account-key" not in thing["name"]:
+                        "account-key" not in thing["name"] and \
+                        not self.is_forgotten(kind, thing["id"]):
                     wrong.append("P1: left behind: %s %s %s of lease %s" % (
                         kind, thing["id"], thing["name"], thing["lease"] or "-"))
         wrong += ["P1: account %d has %d sentinels" % pair for pair in marks.items()
                   if pair[1] > 1]
         return wrong
+
+    def is_forgotten(self, kind, number):
+        """Was it made after a backup, and forgotten with its restore? Then a sweep reports it to
+        an operator, who is not part of this."""
+        made = [e["seq"] for e in self.events if e["what"] == "created" and
+                (e["kind"], e["id"]) == (kind, number)]
+        return any(backup < made[0] <= restore for backup, restore in self.forgotten) \
+            if made else False
 
     # -- P2
 

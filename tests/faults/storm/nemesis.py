@@ -14,8 +14,9 @@ class Nemesis:
     """`faults`: names of methods of this class. Each is run in a thread of its own, so that the
     next one comes while a long one lasts; on one daemon there is one at a time."""
 
-    def __init__(self, world, options, say):
+    def __init__(self, world, records, options, say):
         self.world = world
+        self.records = records
         self.options = options
         self.say = say
         self.dice = random.Random("%s/nemesis" % options.seed)
@@ -25,6 +26,7 @@ class Nemesis:
         self.threads = []
         self.done = []  # (kind, start, end)
         self.failures = []
+        self.restores = []  # the newest event in the cloud at the backup, and at its restore
 
     def pause(self, low, high):
         """Waits, but not beyond the end of the storm."""
@@ -108,6 +110,21 @@ class Nemesis:
         self.pause(0, 3)
         self.world.cluster.rebuild()
         return True
+
+    def restore(self):
+        """Somebody puts back a database that is some seconds old, beneath running daemons, and
+        says soon after that they have looked."""
+        self.world.cloud.catch_up()
+        backup = self.world.cloud.newest
+        self.world.back_up()
+        self.pause(3, 12)
+        self.world.prepare_restore()
+        self.records.switch()
+        self.world.restore()
+        self.world.cloud.catch_up()
+        self.restores.append((backup, self.world.cloud.newest))
+        self.records.switched()
+        self.pause(2, 6)
 
     def heal(self):
         """Everything works again, and nothing else goes wrong."""

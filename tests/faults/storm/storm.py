@@ -27,7 +27,7 @@ from nemesis import Nemesis  # noqa: E402
 from proxies import ProxyError  # noqa: E402
 from world import HERE, StormError, World, now  # noqa: E402
 
-FAULTS = ("kill", "stop", "database_cut", "cloud_cut", "failover", "commit")
+FAULTS = ("kill", "stop", "database_cut", "cloud_cut", "failover", "commit", "restore")
 ONE_FILE = ("kill", "stop", "cloud_cut")
 
 
@@ -54,7 +54,8 @@ def options_of(words):
     options.owners = ["ann", "bob", "eve"]
     options.every = [float(x) for x in options.every.split("-")]
     can = ONE_FILE if options.store == "sqlite" else FAULTS
-    options.faults = options.faults.split(",") if options.faults else list(can)
+    options.faults = options.faults.split(",") if options.faults else [
+        f for f in can if f != "restore"]
     unknown = [f for f in options.faults if f not in can]
     if unknown:
         parser.error("not possible here: " + ", ".join(unknown))
@@ -93,7 +94,7 @@ class Storm:
             self.probers[account] = [
                 clients.Prober(100 + n, self.world, self.records, lease, d, options.seed)
                 for n, d in enumerate(self.world.daemons)]
-        self.nemesis = Nemesis(self.world, options, self.say)
+        self.nemesis = Nemesis(self.world, self.records, options, self.say)
 
     def say(self, text):
         print("%6.1f s  %s" % (time.monotonic() - self.started, text), flush=True)
@@ -121,7 +122,8 @@ class Storm:
         caps = {"": self.options.cap}
         caps.update({owner: self.options.owner_cap for owner in self.options.owners})
         self.violations += Judge(self.records.all, self.world.cloud.events,
-                                 self.world.cloud.foreign, caps).all(state)
+                                 self.world.cloud.foreign, caps,
+                                 self.nemesis.restores).all(state)
         self.linear()
         self.report()
 
@@ -136,6 +138,8 @@ class Storm:
         self.nemesis.ending.set()
         nemesis.join()
         self.nemesis.heal()
+        if self.nemesis.restores:
+            self.look()
         # As long as clients keep on asking: it must work again, not only be cleaned up.
         calm = now()
         self.until(lambda: all(any(p.answered and p.answered[-1] > calm for p in some)
@@ -147,6 +151,13 @@ class Storm:
             one.join()
             if one.failure:
                 raise StormError("client %d: %r" % (one.number, one.failure))
+
+    def look(self):
+        """After a restore nothing ends until an operator has looked, and says so."""
+        for account in self.world.cloud.tokens:
+            for daemon in self.world.daemons:
+                self.people[0].send(daemon, "POST", "/v1/admin/accounts/%s/take-over" % account,
+                                    "root", {"looked": True})
 
     def until(self, what, seconds, why):
         try:
@@ -168,20 +179,23 @@ class Storm:
             end.start()
         for end in ends:
             end.join()
-        left = {}
+        left, pause = {}, threading.Event()
         def is_clean():
             for one in people:
                 told = one.unfinished()
                 if told:
                     left[one.number] = told
                     self.resolve(told)
+                    # Each look is a request of the history.
+                    pause.wait(0.5)
                     return False
             return True
         if not self.until(is_clean, self.options.settle, "not cleaned up"):
             self.violations[-1] += ": %r" % list(left.values())[-1:]
         # A key without a server may outlive its lease by one step.
-        self.until(lambda: not Judge([], [], self.world.cloud.foreign).left(
-            self.world.cloud.sim("GET", "state")), 30, "something is left in the cloud")
+        cloud = self.world.cloud
+        self.until(lambda: not Judge([], cloud.events, cloud.foreign, restores=self.nemesis.restores)
+                   .left(cloud.sim("GET", "state")), 30, "something is left in the cloud")
 
     def release(self, one):
         try:
@@ -227,6 +241,9 @@ class Storm:
         print("exits by themselves: %s; decided by an operator: %d" % (
             ", ".join("%s %r" % (d.name, d.exits) for d in self.world.daemons if d.exits) or "none",
             self.operator))
+        cut = sum(self.world.proxies.do("hits", name)["hits"] for d in self.world.daemons
+                  for name in d.databases)
+        print("batches cut on their way: %d" % cut)
         self.takeovers()
         for failure in self.nemesis.failures:
             print("NEMESIS: " + failure)

@@ -128,6 +128,18 @@ class Finds(unittest.TestCase):
     def test_two_sentinels(self):
         self.wrong("P1", state(("ssh_keys", (5, "lessor-account-mark-y", "account"))))
 
+    def test_what_a_restore_forgot(self):
+        h = self.history
+        for number in (50, 60):
+            h.event("created", number=number)
+            self.restores = [(0, 1)]
+            end = state(("servers", (number, "lessor-x", "a")))
+            if number == 50:
+                self.right(end)
+            else:
+                found = self.judge(end)
+                self.assertTrue(any(text.startswith("P1:") for text in found), found)
+
     # -- P2
 
     def test_kept_is_deleted(self):
@@ -181,7 +193,7 @@ class Finds(unittest.TestCase):
                 h = self.history = History()
                 h.create()
                 h.ask("keep", phase="kept", retention=retention)
-                self.restores = [len(h.events)]
+                self.restores = [(0, len(h.events))]
                 h.era = 1
                 h.event("delete_requested")
                 if forgotten:

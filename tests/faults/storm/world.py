@@ -20,7 +20,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "api"))
 import postgres  # noqa: E402
-from harness import need, skip, wait_for  # noqa: E402
+from harness import need, skip, until, wait_for  # noqa: E402
 from proxies import Proxies  # noqa: E402
 
 DATABASE = "lessor1"
@@ -72,6 +72,7 @@ class Cloud:
         self.foreign = self.strangers(len(self.tokens))
         self.events = []
         self.newest = 0
+        self.lock = threading.Lock()
         self.ending = threading.Event()
         self.follower = threading.Thread(target=self.follow, daemon=True)
         self.follower.start()
@@ -106,6 +107,10 @@ class Cloud:
             self.catch_up()
 
     def catch_up(self):
+        with self.lock:
+            self.catch_up_locked()
+
+    def catch_up_locked(self):
         # The history keeps a limited number of events.
         new = self.sim("GET", "history?after=%d" % self.newest)["events"]
         for event in new:
@@ -252,6 +257,32 @@ class World:
         if done.returncode != 0:
             raise StormError("no token: " + done.stderr)
         return done.stdout.strip()
+
+    # -- an older database
+
+    def back_up(self):
+        self.cluster.run("pg_dump", "-Fc", "-h", self.cluster.home, "-p",
+                         str(self.cluster.primary.port), "-U", "postgres", "-f",
+                         self.cluster.home + "/backup", DATABASE)
+
+    def prepare_restore(self):
+        """The backup as a database beside the one in use."""
+        primary = self.cluster.primary
+        primary.sql("CREATE DATABASE older OWNER %s" % postgres.USER)
+        self.cluster.run("pg_restore", "-h", self.cluster.home, "-p", str(primary.port), "-U",
+                         "postgres", "-d", "older", self.cluster.home + "/backup")
+
+    def restore(self):
+        """It takes the place of the one in use, whose connections end; daemons live on."""
+        primary = self.cluster.primary
+        primary.sql("ALTER DATABASE %s ALLOW_CONNECTIONS false" % DATABASE)
+        primary.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '%s'" %
+                    DATABASE)
+        until(lambda: primary.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = '%s'" %
+                                  DATABASE) == "0", why="a connection does not end")
+        primary.sql("ALTER DATABASE %s RENAME TO newer" % DATABASE)
+        primary.sql("ALTER DATABASE older RENAME TO %s" % DATABASE)
+        primary.sql("DROP DATABASE newer")
 
     def keep_logs(self, to):
         """Copies what explains a failure."""

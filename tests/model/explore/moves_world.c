@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What happens to the daemon: the provider, people, clients, operators, crashes, time. */
 #include "moves.h"
+#include "pack.h"
 
 #include <string.h>
 
@@ -129,13 +130,15 @@ static int is_due_at_the_provider(const struct config *c, const struct object *o
 	       (o->late != LATE_NOTHING && o->late_age >= SETTLE_TICKS - 1);
 }
 
-static void age_rows(struct store *s, int by, int most)
+static void age_rows(struct store *s, int by, int most, int least)
 {
 	for (size_t i = 0; i < ROWS_MOST && s->rows[i].state; i++) {
 		struct row *row = &s->rows[i];
 
 		row->created = older(row->created, by, most);
 		row->changed = older(row->changed, by, most);
+		row->lands = (int16_t)(row->lands - by > least ? row->lands - by : least);
+		row->lands = until_counts(row->state) ? row->lands : 0;
 		if (row->absent_count && !row_is_over(row))
 			row->absent_age = older(row->absent_age, by, most);
 	}
@@ -155,7 +158,7 @@ static void tick(struct mover *m)
 			return;
 	}
 	v = move_begin(m);
-	age_rows(&v->w.store, 1, age_most(v->config));
+	age_rows(&v->w.store, 1, age_most(v->config), lands_least(v->config));
 	for (int i = 0; i < OBJECTS; i++) {
 		struct object *o = &v->w.objects[i];
 
@@ -190,16 +193,25 @@ static void time_over(struct mover *m)
 	}
 }
 
+#define HOUR_MS INT64_C(3600000)
+
 /* The clock jumps ahead: everything seems older than it is. */
 static void clock_jumps(struct mover *m)
 {
 	struct lease_event event = {
-		.kind = LEASE_EVENT_CLOCK_SET, .u.clock_by_ms = INT64_C(3600000),
+		.kind = LEASE_EVENT_CLOCK_SET,
+		.u.clock_by_ms = HOUR_MS,
 	};
+	int16_t ends[ROWS_MOST];
 	struct live *v = m->from->is_clock_suspect ? NULL : move_begin_of(m, &m->from->left.clocks);
 
 	if (v) {
-		age_rows(&v->w.store, age_most(v->config), age_most(v->config));
+		for (size_t i = 0; i < ROWS_MOST; i++)
+			ends[i] = v->w.store.rows[i].lands;
+		age_rows(&v->w.store, age_most(v->config), age_most(v->config),
+			 lands_least(v->config));
+		for (size_t i = 0; i < ROWS_MOST; i++)
+			v->w.store.rows[i].lands = (int16_t)(ends[i] - HOUR_MS / TICK_MS);
 		v->w.is_clock_suspect = 1;
 		v->w.is_time_over = 1;
 		live_apply(v, &event);
@@ -214,7 +226,7 @@ static void clock_jumps(struct mover *m)
 		return;
 	v = move_begin(m);
 	v->w.is_clock_suspect = 0;
-	age_rows(&v->w.store, age_most(v->config), age_most(v->config));
+	age_rows(&v->w.store, age_most(v->config), age_most(v->config), lands_least(v->config));
 	move_end(m, HEALTHY, "the clock is trusted again");
 }
 

@@ -90,6 +90,12 @@ static int64_t ago(int64_t now_ms, int age)
 	return now_ms - (int64_t)age * TICK_MS;
 }
 
+int until_counts(uint32_t state)
+{
+	return lessor_state_is_unsettled(state) || state == LESSOR_STATE_DELETE_UNKNOWN ||
+	       state == LESSOR_STATE_UNPROTECT_UNKNOWN;
+}
+
 static void open_row(const struct row *from, int64_t n, int64_t now_ms, struct resource *r)
 {
 	*r = (struct resource){
@@ -109,6 +115,7 @@ static void open_row(const struct row *from, int64_t n, int64_t now_ms, struct r
 		.label_known = from->label_known,
 		.protect_by = from->protect_by,
 		.marked_ms = from->is_marked ? now_ms - HOUR_MS : 0,
+		.until_ms = until_counts(from->state) ? now_ms + from->lands * TICK_MS : 0,
 	};
 	TEXT_SET(r->account, "acc");
 	TEXT_SET(r->name, names[from->thing]);
@@ -183,12 +190,20 @@ static uint8_t age(int64_t now_ms, int64_t at_ms, int most)
 	return (uint8_t)(ticks < most ? ticks : most);
 }
 
-/* Does it matter when the row entered its state? As in absence.c and row_lands_ms. */
+/* Does it matter when the row entered its state? As in absence.c. */
 static int change_counts(const struct resource *r)
 {
-	return lessor_state_is_unsettled(r->state) || r->state == LESSOR_STATE_DELETING ||
-	       r->state == LESSOR_STATE_DELETE_UNKNOWN ||
-	       r->state == LESSOR_STATE_UNPROTECT_UNKNOWN;
+	return lessor_state_is_unsettled(r->state) || r->state == LESSOR_STATE_DELETING;
+}
+
+static int16_t lands(const struct resource *r, int64_t now_ms, int least)
+{
+	int64_t ms = r->until_ms - now_ms;
+	int64_t ticks = ms > 0 ? (ms + TICK_MS - 1) / TICK_MS : ms / TICK_MS;
+
+	if (!until_counts(r->state))
+		return 0;
+	return (int16_t)(ticks > least ? ticks : least);
 }
 
 static int creation_counts(const struct resource *r)
@@ -206,7 +221,8 @@ static int thing_of(const struct resource *r)
 	return -1;
 }
 
-static const char *close_row(const struct resource *r, int64_t now_ms, int most, struct row *ret)
+static const char *close_row(const struct resource *r, int64_t now_ms, int most, int least,
+			     struct row *ret)
 {
 	int thing = thing_of(r);
 
@@ -227,12 +243,14 @@ static const char *close_row(const struct resource *r, int64_t now_ms, int most,
 		.is_seen = r->seen_ms != 0,
 		.absent_count = (uint8_t)r->absent_count,
 		.absent_age = r->absent_count && !lessor_state_is_over(r->state) ?
-			      age(now_ms, r->first_absent_ms, most) : 0,
+				      age(now_ms, r->first_absent_ms, most) :
+				      0,
 		.deletes_unknown = r->deletes_unknown != 0,
 		.retain_epoch = (uint8_t)r->retain_epoch,
 		.label_known = (uint8_t)r->label_known,
 		.protect_by = (uint8_t)r->protect_by,
 		.is_marked = r->marked_ms != 0,
+		.lands = lands(r, now_ms, least),
 	};
 	return NULL;
 }
@@ -282,6 +300,7 @@ const char *pack_close(const struct config *config, const struct lease_aggregate
 	for (size_t i = 0; i < ledger->attempt_count; i++)
 		ret->refused |= (uint8_t)((ledger->attempts[i].refused != 0) << i);
 	for (size_t i = 0; i < ledger->resource_count && !wrong; i++)
-		wrong = close_row(&ledger->resources[i], now_ms, age_most(config), &ret->rows[i]);
+		wrong = close_row(&ledger->resources[i], now_ms, age_most(config),
+				  lands_least(config), &ret->rows[i]);
 	return wrong;
 }

@@ -16,3 +16,5 @@ void pack_open(const struct world *w, int64_t now_ms, struct lease_aggregate *in
 /* Returns NULL, or what a store cannot represent. */
 const char *pack_close(const struct config *config, const struct lease_aggregate *a, int64_t now_ms,
 		       struct store *ret);
+/* Does it matter, in this state of a row, until when a request may be carried out? */
+int until_counts(uint32_t state);

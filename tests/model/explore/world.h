@@ -33,6 +33,7 @@ struct row {
 	uint8_t absent_age; /* age of the first observation that did not find it */
 	uint8_t deletes_unknown;
 	uint8_t retain_epoch, label_known, protect_by, is_marked;
+	int16_t lands; /* ticks until a request of ours is over; at least lands_least() */
 };
 
 /* When the lease is due: never, soon, or at the time that its owner named. */
@@ -172,6 +173,12 @@ struct config {
 static inline int age_most(const struct config *config)
 {
 	return SETTLE_TICKS + (config->is_slow ? STEP_TICKS : 0);
+}
+
+/* Whether it was over when a slow step began. */
+static inline int lands_least(const struct config *config)
+{
+	return config->is_slow ? -STEP_TICKS : 0;
 }
 
 int row_is_over(const struct row *row);

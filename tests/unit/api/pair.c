@@ -426,6 +426,66 @@ static void raw_ended(struct bufferevent *from, short what, void *arg)
 		((struct raw *)arg)->is_over = 1;
 }
 
+static struct bufferevent *raw_open(uint16_t port, bufferevent_data_cb on_read, struct raw *raw)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons(port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct bufferevent *bev = bufferevent_socket_new(pair.base, -1, BEV_OPT_CLOSE_ON_FREE);
+
+	bufferevent_setcb(bev, on_read, NULL, raw_ended, raw);
+	bufferevent_socket_connect(bev, (struct sockaddr *)&to, sizeof(to));
+	bufferevent_enable(bev, EV_READ | EV_WRITE);
+	return bev;
+}
+
+/* All that has come stays in the buffer, where pair_control looks for what it waits for. */
+static void control_read(struct bufferevent *from, void *arg)
+{
+	(void)from;
+	(void)arg;
+}
+
+static int has_come(struct bufferevent *bev, const char *text)
+{
+	struct evbuffer_ptr at = evbuffer_search(bufferevent_get_input(bev), text, strlen(text),
+						 NULL);
+
+	return at.pos >= 0;
+}
+
+const char *pair_control(const char *message, const char *type)
+{
+	static char told[4096];
+	struct raw raw = { 0 };
+	struct bufferevent *bev =
+		raw_open((uint16_t)strtol(strrchr(pair.a.address, ':') + 1, NULL, 10), control_read,
+			 &raw);
+	unsigned char head[8] = { 0x81, 0xfe, (unsigned char)(strlen(message) >> 8),
+				  (unsigned char)strlen(message) };
+	char wanted[64], *from;
+	ssize_t len;
+
+	/* The mask is all zeros. */
+	evbuffer_add_printf(bufferevent_get_output(bev),
+			    "GET /v1/control HTTP/1.1\r\nHost: localhost\r\n"
+			    "Authorization: Bearer %s\r\nConnection: upgrade\r\n"
+			    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+			    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+			    pair.alice);
+	PAIR_WAIT(has_come(bev, "\"hello\"") || raw.is_over);
+	bufferevent_write(bev, head, sizeof(head));
+	bufferevent_write(bev, message, strlen(message));
+	snprintf(wanted, sizeof(wanted), "\"type\":\"%s\"", type);
+	PAIR_WAIT(has_come(bev, wanted) || raw.is_over);
+	len = evbuffer_copyout(bufferevent_get_input(bev), told, sizeof(told) - 1);
+	bufferevent_free(bev);
+	assert_true(len > 0);
+	told[len] = '\0';
+	from = memmem(told, (size_t)len, wanted, strlen(wanted));
+	return from ? from : "";
+}
+
 int pair_raw(const char *bytes, size_t len)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET,

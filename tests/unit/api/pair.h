@@ -76,6 +76,10 @@ void pair_ask(const struct daemon_node *node, struct told *told, const char *met
 	      const char *target, const char *body);
 const char *told_text(const struct told *told, const char *a, const char *b);
 void told_clear(struct told *told);
+/*
+ * Sends a message on a new control socket of A, and waits for the answer to it, of this type; static.
+ */
+const char *pair_control(const char *message, const char *type);
 /* Sends bytes to B as they are; returns the status of the answer, 0: none. */
 int pair_raw(const char *bytes, size_t len);
 

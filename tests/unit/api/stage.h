@@ -52,6 +52,8 @@ struct stage {
 };
 
 extern struct stage stage;
+/* For the next stage_setup: as if other daemons used the database; NULL: none. */
+extern const struct relay_config *stage_relay;
 
 int stage_setup(void **state);
 int stage_teardown(void **state);

@@ -248,9 +248,9 @@ static void new_tokens_are_seen_and_a_broken_store_changes_nothing(void **state)
 	char bob[TOKEN_TEXT_SIZE];
 
 	(void)state;
+	broken = 1;
 	add("bob", TOKEN_ADMIN, 0, bob);
 	assert_int_equal(check(bearer(bob)), AUTH_REFUSED);
-	broken = 1;
 	mono_ms += 1000;
 	assert_int_equal(check(bearer(bob)), AUTH_REFUSED);
 	assert_int_equal(check(bearer(alice)), AUTH_OK);
@@ -261,6 +261,23 @@ static void new_tokens_are_seen_and_a_broken_store_changes_nothing(void **state)
 	token_count = 0;
 	assert_int_equal(auth_reload(auth, NULL), 0);		/* B150, B152 */
 	assert_int_equal(check(bearer(alice)), AUTH_REFUSED);
+}
+
+/* Where no version tells that something has changed, each unknown token is looked for. */
+static void without_a_version_a_new_token_is_good_at_once(void **state)
+{
+	char bob[TOKEN_TEXT_SIZE];
+
+	(void)state;
+	version = 0;
+	assert_int_equal(auth_reload(auth, NULL), 0);
+	add("bob", TOKEN_ADMIN, 0, bob);
+	looks = 0;
+	assert_int_equal(check(bearer(alice)), AUTH_OK);
+	assert_int_equal(looks, 0);
+	assert_int_equal(check(bearer(bob)), AUTH_OK);
+	assert_int_equal(check(bearer(bob)), AUTH_OK);
+	assert_int_equal(looks, 1);
 }
 
 /* A new token works at once, and the store is read no more often than that requires. */
@@ -343,6 +360,7 @@ int main(void)
 		TEST(text_7_a_token_that_ended_says_when),
 		TEST(new_tokens_are_seen_and_a_broken_store_changes_nothing),
 		TEST(a_new_token_is_good_at_once),
+		TEST(without_a_version_a_new_token_is_good_at_once),
 		TEST(b149_refusals_are_counted_by_address),
 		cmocka_unit_test(an_ipv6_network_counts_as_one_and_the_table_is_bounded),
 	};

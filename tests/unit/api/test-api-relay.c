@@ -120,6 +120,41 @@ static void a_request_is_forwarded_once(void **state)
 	assert_int_equal(counters(A)->moving, 1);
 }
 
+/* A control socket stays where it is; only its heartbeats go to the owner. */
+static void a_heartbeat_of_a_socket_goes_to_the_owner(void **state)
+{
+	static const char beat[] = "{\"type\":\"heartbeat\",\"leaseID\":\"" PAIR_LEASE "\","
+				   "\"idleTimeoutSeconds\":1200,\"expectedProvider\":\"one\","
+				   "\"telemetry\":{\"load1\":0.5}}";
+	struct told told;
+	const char *text;
+
+	(void)state;
+	pair_owner_is_b();
+	create(A);
+	text = pair_control(beat, "heartbeat");
+	assert_non_null(strstr(text, "\"ok\":true"));
+	assert_non_null(strstr(text, "\"expiresAt\":\"20"));
+	assert_int_equal(counters(B)->received, 2);
+	pair_ask(A, &told, "GET", LEASE, NULL);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(told.json, "lease"),
+							    "idleTimeoutSeconds")),
+			 1200);
+	told_clear(&told);
+	/* What the owner refuses; nobody's; and our own. */
+	pair_ask(A, &told, "POST", LEASE "/release", "{\"delete\":true}");
+	told_clear(&told);
+	text = pair_control(beat, "heartbeat");
+	assert_non_null(strstr(text, "\"ok\":false"));
+	assert_non_null(strstr(text, "lease_ended"));
+	pair_owner_is_nobody();
+	assert_non_null(strstr(pair_control(beat, "heartbeat"), "account_moving"));
+	pair_owner_is_a();
+	assert_non_null(strstr(pair_control(beat, "heartbeat"), "lease_ended"));
+	assert_int_equal(counters(B)->received, 4);
+	assert_int_equal(counters(B)->refused, 0);
+}
+
 /* ---- while an account moves ------------------------------------------------------------------ */
 
 static void requests_wait_and_go_in_order_to_the_next_owner(void **state)
@@ -370,6 +405,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		PAIR_TEST(a_change_goes_to_the_owner_and_a_read_does_not),
 		PAIR_TEST(what_is_nobodys_is_answered_here),
+		PAIR_TEST(a_heartbeat_of_a_socket_goes_to_the_owner),
 		PAIR_TEST(a_request_is_forwarded_once),
 		PAIR_TEST(requests_wait_and_go_in_order_to_the_next_owner),
 		PAIR_TEST(a_new_request_does_not_overtake_those_that_wait),

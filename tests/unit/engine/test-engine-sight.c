@@ -147,6 +147,95 @@ static void a_late_renewal_comes_before_the_expiry(void **state)
 	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
 }
 
+/* ---- a frozen account ------------------------------------------------------------------------ */
+
+static struct asked ask_release(int delete_machine)
+{
+	struct asked a = { 0 };
+
+	world_release(&w, &a, ID, delete_machine);
+	return a;
+}
+
+static void nothing_ends_in_a_frozen_account(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	core_freeze(w.d.core, "toy", "its newest commits may be lost");
+	assert_string_equal(core_frozen(w.d.core, "toy"), "its newest commits may be lost");
+	world_pass(&w, 2 * HOUR);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	assert_int_equal(heartbeat(), RESULT_OK);
+	core_freeze(w.d.core, "toy", NULL);
+	assert_string_equal(core_frozen(w.d.core, "toy"), "");
+	world_pass(&w, 2 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
+	assert_int_equal(world_alive(&w), 0);
+}
+
+/* A release is accepted and committed; its delete waits. */
+static void nothing_is_deleted_in_a_frozen_account(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	core_freeze(w.d.core, "toy", "why");
+	assert_int_equal(ask_release(1).request.result, RESULT_OK);
+	world_pass(&w, 10 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_RELEASED);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_OWED);
+	assert_int_equal(w.deleted, 0);
+	assert_int_equal(world_alive(&w), 1);
+	core_freeze(w.d.core, "toy", "");
+	world_pass(&w, 20 * MINUTE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+	assert_int_equal(world_alive(&w), 0);
+}
+
+static void a_frozen_account_creates(void **state)
+{
+	(void)state;
+	core_freeze(w.d.core, "toy", "why");
+	create_ready(ID);
+	core_freeze(w.d.core, "no such account", "why");
+	assert_string_equal(core_frozen(w.d.core, "no such account"), "");
+}
+
+/* Not even of a lease of which nothing was made: a lost commit may say that something was. */
+static void nothing_is_concluded_in_a_frozen_account(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	w.create_fault = TOY_LOST_NOT_MADE;
+	world_create(&w, &a, ID);
+	world_pass(&w, SECOND);
+	assert_int_equal(first_row(ID).state, LESSOR_STATE_UNKNOWN);
+	core_freeze(w.d.core, "toy", "why");
+	world_pass(&w, 30 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_PROVISIONING);
+	assert_int_equal(first_row(ID).state, LESSOR_STATE_UNKNOWN);
+	assert_int_equal(w.creates_sent, 1);
+	core_freeze(w.d.core, "toy", NULL);
+	world_pass(&w, 5 * MINUTE);
+	assert_int_not_equal(first_row(ID).state, LESSOR_STATE_UNKNOWN);
+}
+
+/* Lost commits may have permitted its delete: it may be under way until then. */
+static void a_permit_is_presumed_where_commits_were_lost(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	core_store_clock(w.d.core, 10 * SECOND);
+	core_presume(w.d.core, "toy", driver_wall(&w.d) + 60 * SECOND);
+	assert_int_equal(ask_release(0).request.result, RESULT_CONFLICT);
+	world_pass(&w, 49 * SECOND);
+	assert_int_equal(ask_release(0).request.result, RESULT_CONFLICT);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	world_pass(&w, 2 * SECOND);
+	assert_int_equal(ask_release(0).request.result, RESULT_OK);
+	assert_int_equal(lease(ID).retained, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -157,6 +246,11 @@ int main(void)
 		TEST(a_machine_in_the_making_is_waited_for),
 		TEST(nothing_ends_beyond_the_own_deadline),
 		TEST(a_late_renewal_comes_before_the_expiry),
+		TEST(nothing_ends_in_a_frozen_account),
+		TEST(nothing_is_deleted_in_a_frozen_account),
+		TEST(a_frozen_account_creates),
+		TEST(nothing_is_concluded_in_a_frozen_account),
+		TEST(a_permit_is_presumed_where_commits_were_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lease/deadline.h"
 #include "util/text.h"
 
 static void number_rows(struct life *life, struct ledger *ledger)
@@ -35,6 +36,7 @@ struct lease_facts life_facts(const struct life *life)
 		.is_blocked = !is_verified || life->gen.is_fenced,
 		.gate = { .is_verified = is_verified, .is_fenced = life->gen.is_fenced },
 		.settle_ms = life->settle_ms,
+		.is_shared = life->is_shared,
 		.signer = &life->signer,
 		.users = { .count = life->shared },
 	};
@@ -139,7 +141,10 @@ int life_commit(void *arg, struct step *step, struct lease_claim *claim)
 	struct lease_aggregate *a = step->lease.n ? &life->a : &life->own;
 	struct lease_event event = {
 		.kind = LEASE_EVENT_CLAIM,
-		.u.claim = { .claim = claim, .epoch = step->epoch, .host_key = step->host_key },
+		.u.claim = { .claim = claim,
+			     .epoch = step->epoch,
+			     .host_key = step->host_key,
+			     .until_ms = life->now_ms + PERMIT_MS + PERMIT_GUARD_MS },
 	};
 	struct lease_effects out;
 

@@ -40,6 +40,7 @@ struct life {
 	int64_t settle_ms;
 	int is_verified; /* by the last probe, and no step was refused since */
 	int unverified;	 /* whatever the probe: absence proves nothing */
+	int is_shared;	 /* the store has other owners, too */
 	int shared;	 /* another lease refers to the same resources */
 	/* of the running step: like struct running of the engine */
 	int not_now;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "unit/test.h"
+#include "lease/deadline.h"
 #include "life.h"
 
 /* ---- slow deletes ------------------------------------------------------------------------- */
@@ -268,24 +269,57 @@ static void protect(struct life *life, int on)
  */
 static void a_lost_delete_and_then_protected(void **state)
 {
+	(void)state;
+	/* Of a store with other owners its permit counts, whatever `settle` says. */
+	for (int is_shared = 0; is_shared < 2; is_shared++) {
+		struct life *life = life_active("cx23");
+		int64_t lands_ms = is_shared ? PERMIT_MS + PERMIT_GUARD_MS : 10000;
+
+		life->settle_ms = 10000;
+		life->is_shared = is_shared;
+		life_fault(life, "{'match':{'op':'s.delete'},'fault':{'kind':'close'}}");
+		life_release(life, 1);
+		step_to_delete(life);
+		protect(life, 1);
+		life_step(life);
+		assert_int_equal(life->lease.attention_class, LESSOR_CLASS_PROTECTED);
+		assert_int_equal(server(life)->state, LESSOR_STATE_DELETE_UNKNOWN);
+		assert_int_equal(life_try_release(life, 0), LEASE_REFUSAL_CLEANUP_RUNS);
+		/* The next look comes when it can be told, and it can be kept again. */
+		life_step(life);
+		assert_int_equal(server(life)->state, LESSOR_STATE_PRESENT);
+		assert_int_equal(server(life)->deletes_unknown, 0);
+		assert_in_range(life->now_ms - server(life)->authorized_ms, lands_ms,
+				lands_ms + 15000);
+		assert_int_equal(life_try_release(life, 0), LEASE_REFUSAL_NONE);
+		life_free(life);
+	}
+}
+
+/*
+ * The owner dies with a permit out, and another process takes over at once: until the permit's
+ * end and what may be on the wire, it accepts no no-delete release.
+ */
+static void a_permit_outlives_its_owner(void **state)
+{
 	struct life *life = life_active("cx23");
+	int64_t permitted_ms;
 
 	(void)state;
-	life_fault(life, "{'match':{'op':'s.delete'},'fault':{'kind':'close'}}");
+	life->settle_ms = 1000;
+	life->is_shared = 1;
 	life_release(life, 1);
+	life->crash_after_effect = 1;
 	step_to_delete(life);
-	protect(life, 1);
-	life_step(life);
-	assert_int_equal(life->lease.attention_class, LESSOR_CLASS_PROTECTED);
+	permitted_ms = server(life)->authorized_ms;
 	assert_int_equal(server(life)->state, LESSOR_STATE_DELETE_UNKNOWN);
-	assert_int_equal(life_try_release(life, 0), LEASE_REFUSAL_CLEANUP_RUNS);
-	/* The next look comes when it can be told, and it can be kept again. */
-	life_step(life);
-	assert_int_equal(server(life)->state, LESSOR_STATE_PRESENT);
-	assert_int_equal(server(life)->deletes_unknown, 0);
-	assert_in_range(life->now_ms - server(life)->authorized_ms, life->settle_ms,
-			life->settle_ms + 15000);
-	assert_int_equal(life_try_release(life, 0), LEASE_REFUSAL_NONE);
+	assert_int_equal(server(life)->until_ms, permitted_ms + PERMIT_MS + PERMIT_GUARD_MS);
+	while (life->now_ms < permitted_ms + PERMIT_MS + PERMIT_GUARD_MS - 1000) {
+		life->now_ms += 1000;
+		assert_int_equal(life_try_release(life, 0), LEASE_REFUSAL_CLEANUP_RUNS);
+	}
+	life_end(life, 60);
+	life_expect_clean(life, 0);
 	life_free(life);
 }
 
@@ -733,6 +767,7 @@ int main(void)
 		cmocka_unit_test(deletes_that_do_not_end),
 		cmocka_unit_test(an_ignored_delete_of_an_old_key),
 		cmocka_unit_test(a_lost_delete_and_then_protected),
+		cmocka_unit_test(a_permit_outlives_its_owner),
 		cmocka_unit_test(a_delete_that_we_may_not),
 		cmocka_unit_test(a_token_that_may_only_read),
 		cmocka_unit_test(a_delete_that_is_not_possible_now),

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "unit/test.h"
+#include "lease/deadline.h"
 #include "life.h"
 
 /* ---- creates with an unknown outcome ---------------------------------------------------- */
@@ -535,9 +536,85 @@ static void lies_about_what_is_to_be_deleted(void **state)
 	}
 }
 
+/* The row of its first server, whatever became of it; NULL: none was begun. */
+static const struct resource *begun_server(const struct life *life)
+{
+	for (size_t i = 0; i < life->book.resource_count; i++) {
+		if (life->book.resources[i].kind == LESSOR_KIND_SERVER)
+			return &life->book.resources[i];
+	}
+	return NULL;
+}
+
+/*
+ * The owner dies while its create is under way, and another process takes over at once. The
+ * provider shows the server only later than `settle`, but before the intent has ended: it is
+ * found, and nothing is concluded before.
+ */
+static void a_create_outlives_its_owner(void **state)
+{
+	(void)state;
+	for (int is_shared = 0; is_shared < 2; is_shared++) {
+		struct life *life = life_new(NULL);
+		int64_t intended_ms;
+
+		life->settle_ms = 2000;
+		life->is_shared = is_shared;
+		life_fault(life, "{'match':{'op':'s.create'},'fault':"
+				 "{'kind':'hidden','ms':45000,'where':'both'}}");
+		life_begin(life, "cx23", "nbg1");
+		/* The key's create comes first. */
+		life->crash_after_effect = 2;
+		while (!begun_server(life) && life_step(life))
+			;
+		assert_int_equal(begun_server(life)->state, LESSOR_STATE_UNKNOWN);
+		intended_ms = begun_server(life)->created_ms;
+		while (life->now_ms < intended_ms + 30000 &&
+		       begun_server(life)->state == LESSOR_STATE_UNKNOWN)
+			life_step(life);
+		/* The only process of a store knows that the request is over: there `settle` is wrong. */
+		assert_int_equal(begun_server(life)->state,
+				 is_shared ? LESSOR_STATE_UNKNOWN : LESSOR_STATE_NEVER_EXISTED);
+		if (!is_shared) {
+			life_free(life);
+			continue;
+		}
+		life_run(life, 100);
+		life_expect_active(life);
+		assert_int_equal(life_count_requests(life, "POST /servers"), 1);
+		life_free(life);
+	}
+}
+
+/* One that was never carried out: not before the intent has ended, and soon after. */
+static void an_intent_outlives_its_owner(void **state)
+{
+	struct life *life = life_new(NULL);
+	int64_t intended_ms, row;
+
+	(void)state;
+	life->settle_ms = 2000;
+	life->is_shared = 1;
+	life_fault(life, "{'match':{'op':'s.create'},'fault':{'kind':'close'}}");
+	life_begin(life, "cx23", "nbg1");
+	while (!begun_server(life) && life_step(life))
+		;
+	row = begun_server(life)->n;
+	intended_ms = begun_server(life)->created_ms;
+	while (ledger_find(&life->book, row)->state != LESSOR_STATE_NEVER_EXISTED && life_step(life))
+		;
+	assert_in_range(life->now_ms - intended_ms, PERMIT_MS + PERMIT_GUARD_MS,
+			PERMIT_MS + PERMIT_GUARD_MS + 15000);
+	life_run(life, 100);
+	life_expect_active(life);
+	life_free(life);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_create_outlives_its_owner),
+		cmocka_unit_test(an_intent_outlives_its_owner),
 		cmocka_unit_test(lost_creates),
 		cmocka_unit_test(harmless_oddities),
 		cmocka_unit_test(died_after_an_effect),

@@ -214,6 +214,11 @@ static void fenced(struct fixture *f)
 	f->facts.is_fenced = 1;
 }
 
+static void frozen(struct fixture *f)
+{
+	f->facts.is_frozen = 1;
+}
+
 static void not_ours(struct fixture *f)
 {
 	f->rows[1].ours = 0;
@@ -286,6 +291,7 @@ static const struct {
 } refusals[] = {
 	{ AUTHORIZATION_UNVERIFIED, unverified, 1 },
 	{ AUTHORIZATION_FENCED, fenced, 0 },
+	{ AUTHORIZATION_FROZEN, frozen, 1 },
 	{ AUTHORIZATION_NOT_OURS, not_ours, 0 },
 	{ AUTHORIZATION_RETAINED, retained, 1 },
 	{ AUTHORIZATION_STALE, stale, 1 },

@@ -508,6 +508,71 @@ static void test_deadline(void **state)
 	server = NULL;
 }
 
+static int64_t mono_now_ms;
+
+static int64_t mono_ms(void *data)
+{
+	(void)data;
+	return mono_now_ms;
+}
+
+/* Connected, and the moment has passed by which it may be sent: nothing of it is. */
+static void test_too_late(void **state)
+{
+	struct env_http_request request = { .method = "DELETE",
+					    .fresh = 1,
+					    .send_by_mono_ms = 1000 };
+	(void)state;
+
+	http_client_free(client);
+	env.mono_ms = mono_ms;
+	assert_int_equal(http_client_new(NULL, &env, &client, NULL), 0);
+	server = raw_start(serve_well);
+	mono_now_ms = 999;
+	is(ask_with(&request, "/x"), ENV_HTTP_ANSWERED, 200);
+	assert_int_equal(raw_count(server, "DELETE"), 1);
+	mono_now_ms = 1000;
+	is(ask_with(&request, "/x"), ENV_HTTP_NOT_SENT, 0);
+	/* A request without such a moment. */
+	request.send_by_mono_ms = 0;
+	is(ask_with(&request, "/x"), ENV_HTTP_ANSWERED, 200);
+	client_end();
+	raw_finish(server);
+	assert_int_equal(raw_count(server, "DELETE"), 2);
+	env.mono_ms = NULL;
+}
+
+#if HAS_PREREQ
+static int mono_asked;
+
+/* The clock stands still until the connection is being made. */
+static int64_t mono_leaps_ms(void *data)
+{
+	(void)data;
+	return mono_asked++ ? 1000 : 0;
+}
+
+/* It stood still while it connected. */
+static void test_too_late_when_connected(void **state)
+{
+	struct env_http_request request = { .method = "DELETE",
+					    .fresh = 1,
+					    .send_by_mono_ms = 1000 };
+	(void)state;
+
+	http_client_free(client);
+	env.mono_ms = mono_leaps_ms;
+	mono_asked = 0;
+	assert_int_equal(http_client_new(NULL, &env, &client, NULL), 0);
+	server = raw_start(serve_well);
+	is(ask_with(&request, "/x"), ENV_HTTP_NOT_SENT, 0);
+	client_end();
+	raw_finish(server);
+	assert_int_equal(raw_count(server, NULL), 0);
+	env.mono_ms = NULL;
+}
+#endif
+
 static atomic_int cancel;
 static int64_t cancelled_at;
 
@@ -671,6 +736,10 @@ int main(void)
 		T(test_sizes),
 		T(b6_five_mib_arrive),
 		T(test_deadline),
+		T(test_too_late),
+#if HAS_PREREQ
+		T(test_too_late_when_connected),
+#endif
 		T(test_cancel),
 		T(test_head),
 		T(test_addresses),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The host enforces the contract of provider.h. */
 #include "toy.h"
+#include "lease/deadline.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,7 +82,9 @@ static void test_create(void **state)
 	assert_string_equal(toy.sent[0].authorization, "Bearer s3cret-token-of-the-toy");
 	assert_string_equal(toy.sent[0].body, "{\"a\":1}");
 	assert_int_equal(toy.sent[0].fresh, 1);
-	assert_true(toy.sent[0].timeout_ms >= 60000);
+	/* What is left of its intent. */
+	assert_int_equal(toy.sent[0].timeout_ms, PERMIT_MS - PERMIT_MARGIN_MS);
+	assert_int_equal(toy.sent[0].send_by_mono_ms, toy.mono_ms + toy.sent[0].timeout_ms);
 	step_free(step);
 }
 

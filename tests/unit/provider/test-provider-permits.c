@@ -592,6 +592,61 @@ static void test_changes_that_are_none(void **state)
 	toy_stop(&toy);
 }
 
+/* ---- its time ------------------------------------------------------------------------------ */
+
+/*
+ * A permit is good for 20 s less a margin, from before it was asked for: whoever takes over
+ * counts on it. What comes later is not sent, and had no effect.
+ */
+static void test_a_permit_ends(void **state)
+{
+	static const struct toy_case deletes[] = {
+		{ "at once", PRESENT, PERMIT "DELETE /servers/42 1; deleting 1 7", NULL, DELETING },
+		{ "at the last moment", PRESENT,
+		  PERMIT "pass 18999; DELETE /servers/42 1; deleting 1 7", NULL, DELETING },
+		{ "too late", PRESENT, PERMIT "pass 19000; DELETE /servers/42 1; still_there 1",
+		  NULL, PRESENT },
+		{ "too late, and nothing is reported", PRESENT,
+		  PERMIT "pass 19000; DELETE /servers/42 1", NULL, PRESENT },
+		{ "much later", PRESENT, PERMIT "pass 3600000; DELETE /servers/42 1", NULL,
+		  PRESENT },
+		{ "a new permit", PRESENT,
+		  PERMIT "pass 19000; DELETE /servers/42 1; " PERMIT
+			 "pass 18000; DELETE /servers/42 1; deleting 1 7",
+		  NULL, DELETING },
+	};
+	struct toy toy;
+
+	(void)state;
+	TOY_CASES(&toy_table, STEP_CLEANUP, deletes);
+	for (int late = 0; late < 2; late++) {
+		toy_start_case(&toy, &toy_table, PRESENT);
+		step_free(toy_play(&toy, STEP_CLEANUP,
+				   late ? PERMIT "pass 19000; DELETE /servers/42 1" :
+					  PERMIT "pass 5000; DELETE /servers/42 1"));
+		assert_int_equal(sent_of(&toy, "DELETE"), !late);
+		if (!late)
+			assert_int_equal(toy.sent[toy.sent_count - 1].timeout_ms, 14000);
+		toy_stop(&toy);
+	}
+}
+
+static void test_an_intent_ends(void **state)
+{
+	struct toy toy;
+
+	(void)state;
+	for (int late = 0; late < 2; late++) {
+		toy_start_case(&toy, &toy_table, DELETING);
+		step_free(toy_play(&toy, STEP_PROVISION,
+				   late ? "intend key; pass 19000; POST /keys 2" :
+					  "intend key; pass 18999; POST /keys 2; created 2 k-4711"));
+		assert_int_equal(sent_of(&toy, "POST"), !late);
+		assert_int_equal(toy.commits[late ? CLAIM_NOT_CREATED : CLAIM_CREATED], 1);
+		toy_stop(&toy);
+	}
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test(name)
@@ -613,6 +668,8 @@ int main(void)
 		T(test_lifting_with_nothing_to_label),
 		T(test_the_sentinel_is_changed_like_the_rest),
 		T(test_changes_that_are_none),
+		T(test_a_permit_ends),
+		T(test_an_intent_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -241,6 +241,13 @@ static int time_over(char **args)
 	return 0;
 }
 
+/* So many ms pass while nothing is sent: it stood still, or waited for a commit. */
+static int time_passes(char **args)
+{
+	play.toy->mono_ms += NUMBER(args[1]);
+	return 0;
+}
+
 /* From now on the account is another process's: nothing claimed becomes durable. */
 static int account_moves(char **args)
 {
@@ -287,6 +294,7 @@ static const struct verb {
 	{ "unsent", cloud_unsent }, /* method target */
 	{ "heal", cloud_heal },
 	{ "late", time_over },
+	{ "pass", time_passes }, /* ms */
 	{ "moved", account_moves },
 };
 

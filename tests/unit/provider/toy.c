@@ -186,6 +186,7 @@ static void sent_add(struct toy *toy, const struct env_http_request *request)
 		 request->body ? (const char *)request->body : "");
 	sent->fresh = request->fresh;
 	sent->timeout_ms = request->timeout_ms;
+	sent->send_by_mono_ms = request->send_by_mono_ms;
 }
 
 /* Claims of this thread's step that it has not waited for. */

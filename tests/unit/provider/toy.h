@@ -42,6 +42,7 @@ struct toy_sent {
 	char body[128];
 	int fresh;
 	int64_t timeout_ms;
+	int64_t send_by_mono_ms;
 };
 
 /* An object in the cloud. */

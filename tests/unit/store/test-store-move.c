@@ -198,7 +198,8 @@ struct seen {
 	struct ledger ledgers[LEASES_MAX];
 	size_t count;
 	struct store_counts counts;
-	int64_t token_epoch, clock_ms, events;
+	int64_t token_epoch, clock_ms;
+	uint64_t events; /* a checksum */
 	char accounts[200];
 	char orphan[64];
 	unsigned char token[32];
@@ -218,7 +219,8 @@ static int event_see(void *arg, const struct store_event *event)
 {
 	struct seen *seen = arg;
 
-	seen->events = seen->events * 31 + event->n + event->at_ms + (int64_t)strlen(event->text);
+	seen->events = seen->events * 31 + (uint64_t)event->n + (uint64_t)event->at_ms +
+		       strlen(event->text);
 	return 0;
 }
 

@@ -218,6 +218,37 @@ static void a_commit_with_a_warning_is_read_back(void **state)
 	pair_sync(&pair, 0);
 }
 
+/* Cut while the server waits for the standby: it has committed, but so far for itself only. */
+static void a_commit_that_waits_is_cut(void **state)
+{
+	struct store *a = shard_store(&proxy);
+	pthread_t thread;
+	void *failed;
+
+	(void)state;
+	pair_sync(&pair, 1);
+	shard_terms.require_sync = 1;
+	shard_terms.ttl_ms = 60000;
+	assert_int_equal(shard_take(a, NULL), 0);
+	pg_proxy_tell(&pair.link, "hold c2s all");
+	shard_write_begin(a, 2);
+	assert_int_equal(pthread_create(&thread, NULL, commit, a), 0);
+	until_a_commit_waits();
+	pg_proxy_tell(&proxy, "cut all");
+	/* The old backend, which holds the lock, is ended; then the read-back waits. */
+	pair_sql(&pair, PAIR_PRIMARY, database, NULL, 0,
+		 "DO 'BEGIN WHILE NOT EXISTS(SELECT FROM pg_stat_activity WHERE wait_event = ''SyncRep''"
+		 " AND usename = ''lessor'' AND query_start > (SELECT min(backend_start) FROM"
+		 " pg_stat_activity WHERE pid = pg_backend_pid()))"
+		 " LOOP PERFORM pg_stat_clear_snapshot(); END LOOP; END'");
+	pg_proxy_tell(&pair.link, "pass c2s all");
+	assert_int_equal(pthread_join(thread, &failed), 0);
+	assert_null(failed);
+	assert_int_equal(shard_value(PAIR_PRIMARY), 2);
+	assert_int_equal(shard_write(a, 3, NULL), 0);
+	pair_sync(&pair, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, shard_setup, shard_teardown)
 #define FAILOVER(name) cmocka_unit_test_setup_teardown(name, failover_setup, failover_teardown)
 
@@ -232,6 +263,7 @@ int main(void)
 		TEST(without_a_standby_there_is_no_claim),
 		TEST(what_no_standby_has_is_not_acknowledged),
 		TEST(a_commit_with_a_warning_is_read_back),
+		TEST(a_commit_that_waits_is_cut),
 	};
 
 	if (!pair_possible()) {

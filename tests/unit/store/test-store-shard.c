@@ -58,6 +58,24 @@ static void what_is_yielded_is_free_at_once(void **state)
 	assert_int_equal(shard_value(PAIR_PRIMARY), 1);
 }
 
+/* The daemon's memory is wrong, but the account is still its own: it need not wait to begin anew. */
+static void a_broken_store_yields(void **state)
+{
+	struct store *a = shard_store(NULL), *b = shard_store(NULL);
+
+	(void)state;
+	shard_terms.ttl_ms = 60000;
+	assert_int_equal(shard_take(a, NULL), 0);
+	shard_write_begin(a, 2);
+	store_break(a);
+	assert_int_equal(store_commit(a, NULL), -1);
+	assert_false(store_is_lost(a));
+	assert_int_equal(shard_yield(a, NULL), 0);
+	assert_true(store_broken(a));
+	assert_int_equal(shard_take(b, NULL), 0);
+	assert_int_equal(shard_value(PAIR_PRIMARY), 0);
+}
+
 /* A claim whose answer was lost is none; the next one need not wait for its end. */
 static void the_own_nonce_is_not_waited_for(void **state)
 {
@@ -561,6 +579,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_claim_is_of_one_owner),
 		TEST(what_is_yielded_is_free_at_once),
+		TEST(a_broken_store_yields),
 		TEST(the_own_nonce_is_not_waited_for),
 		TEST(the_own_lock_is_not_waited_for),
 		TEST(of_twelve_claimers_one_wins),

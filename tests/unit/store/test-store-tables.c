@@ -4,6 +4,7 @@
  * and PostgreSQL understands every statement of the rows.
  */
 #include <libpq-fe.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -387,6 +388,45 @@ static void two_accounts_do_not_wait_for_each_other(void **state)
 	store_close(b);
 }
 
+static int64_t lease_number(struct store *of, const char *account)
+{
+	static int count;
+	char id[24];
+	struct lease l;
+
+	snprintf(id, sizeof(id), "cbx_%012d", ++count);
+	l = scratch_lease(id);
+	TEXT_SET(l.account, account);
+	assert_int_equal(store_begin(of, NULL), 0);
+	assert_int_equal(store_lease_insert(of, &l, NULL), 0);
+	assert_int_equal(store_commit(of, NULL), 0);
+	return l.n;
+}
+
+/* PG_NUMBER_MS, for which a block of numbers is used. */
+#define NUMBERS_MS 1000
+
+/* An account where little happens does not number its rows from a block of long ago. */
+static void rows_are_numbered_as_they_come(void **state)
+{
+	int64_t quiet, busy, until_ms;
+	struct store *a, *b;
+	struct lease l;
+
+	(void)state;
+	assert_int_equal(store_open(url, &env, &a, NULL), 0);
+	assert_int_equal(store_open(url, &env, &b, NULL), 0);
+	quiet = lease_number(a, "quiet");
+	busy = lease_number(b, "busy");
+	assert_true(busy > quiet);
+	until_ms = env_mono_ms(&env) + NUMBERS_MS;
+	while (env_mono_ms(&env) < until_ms)
+		assert_int_equal(store_lease_by_n(a, busy, &l, NULL), 0);
+	assert_true(lease_number(a, "quiet") > busy);
+	store_close(a);
+	store_close(b);
+}
+
 /* ---- a schema of another version -------------------------------------------------------------- */
 
 #define WHY_SIZE sizeof(((struct err *)0)->text)
@@ -403,6 +443,40 @@ static int open_on(const char *name, int is_reader, char ret[WHY_SIZE])
 	if (rc == 0)
 		store_close(opened);
 	return rc;
+}
+
+#define OPENERS 4
+
+static void *open_first(void *arg)
+{
+	struct store *own = NULL;
+	struct err *err = arg;
+
+	if (store_open(url, &env, &own, err) == 0)
+		store_close(own);
+	return NULL;
+}
+
+/* Several daemons start at once on a new database: each waits for the schema and the identity. */
+static void several_may_be_the_first(void **state)
+{
+	const char *shared = url;
+	pthread_t threads[OPENERS];
+	struct err errs[OPENERS] = { 0 };
+
+	(void)state;
+	url = postgres_database(server);
+	for (int i = 0; i < OPENERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, open_first, &errs[i]), 0);
+	for (int i = 0; i < OPENERS; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < OPENERS; i++) {
+		if (errs[i].kind)
+			fail_msg("%s", errs[i].text);
+	}
+	assert_int_equal(postgres_number(url, "SELECT count(*) FROM lessor_schema"), 1);
+	assert_int_equal(postgres_number(url, "SELECT count(*) FROM meta"), 4);
+	url = shared;
 }
 
 static void a_newer_schema_is_read_but_not_written(void **state)
@@ -481,6 +555,8 @@ int main(void)
 		TEST(the_table_of_names_is_complete),
 		TEST(postgresql_understands_every_statement),
 		TEST(two_accounts_do_not_wait_for_each_other),
+		TEST(rows_are_numbered_as_they_come),
+		TEST(several_may_be_the_first),
 		TEST(a_newer_schema_is_read_but_not_written),
 		TEST(a_database_of_another_encoding_is_refused),
 	};

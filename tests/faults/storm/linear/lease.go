@@ -102,9 +102,9 @@ func follows(was, next lease, r record) bool {
 	}
 	switch r.Kind {
 	case "create":
-		return was.phase == absent || byItself(was.phase, next.phase)
+		return was.phase == absent || byItself(was.phase, next.phase, r.Era)
 	case "read":
-		return was.phase != absent && byItself(was.phase, next.phase)
+		return was.phase != absent && byItself(was.phase, next.phase, r.Era)
 	case "beat":
 		return was.phase == live && next.phase == live
 	case "delete":
@@ -122,9 +122,10 @@ func follows(was, next lease, r record) bool {
 	return false
 }
 
-// Does a lease go from one phase to the other without a request?
-func byItself(from, to string) bool {
-	return from == to || from == live && to == over
+// Does a lease go from one phase to the other without a request? After a restore the machine may
+// bear the mark of a release without delete that the older store does not know: it is kept then.
+func byItself(from, to string, era int) bool {
+	return from == to || from == live && to == over || era > 0 && from == deleted && to == kept
 }
 
 func refused(was lease, r record) []lease {

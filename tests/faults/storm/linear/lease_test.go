@@ -81,6 +81,8 @@ var right = map[string][]record{
 		at(35, 45, answer("delete", deleted, 3)), at(70, 75, answer("read", deleted, 3))},
 	"a create that waits": {at(10, 40, answer("create", deleted, 2)),
 		at(15, 35, answer("delete", deleted, 2)), answer("read", deleted, 2)},
+	"a mark that the older store does not know": {era(1, answer("read", live, 1)),
+		era(1, answer("delete", kept, 2)), era(1, answer("delete", deleted, 3))},
 	"a read beside a delete": {create(1), at(20, 50, answer("delete", deleted, 2)),
 		at(25, 45, answer("read", live, 1))},
 	"heartbeats beside each other": {create(1), at(20, 50, beat(7)), at(25, 55, beat(6)), beat(8)},

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* Requests that this daemon had in its hands when it lost the account: they wait, and go on. */
+#include <event2/event.h>
+
+#include "stage.h"
+
+#include "api/relay.h"
+#include "engine/fleet.h"
+#include "util/text.h"
+
+#define RELEASE "/v1/leases/" LEASE "/release"
+
+static struct relay_route route;
+
+static void find(void *arg, const char *account, struct relay_route *ret)
+{
+	(void)arg;
+	assert_string_equal(account, "toy");
+	*ret = route;
+}
+
+static int setup(void **state)
+{
+	static const struct relay_config config = { .self = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+						    .find = find,
+						    .wait_ms = RELAY_WAIT_MS };
+	int rc;
+
+	route.place = RELAY_SELF;
+	stage_relay = &config;
+	rc = stage_setup(state);
+	stage_relay = NULL;
+	return rc;
+}
+
+/* The engine has lost the account before the request was applied, or does not know. */
+static void lost(void)
+{
+	struct engine_request *request = stage.held;
+
+	stage.held = NULL;
+	request->result = RESULT_UNAVAILABLE;
+	TEXT_SET(request->code, "account_moving");
+	TEXT_SET(request->message, "the account moves");
+	request->done(request);
+}
+
+/* Until the engine has a request again, or the client its answer. */
+static void go_on(void)
+{
+	for (int i = 0; i < 1000 && !stage.held && !stage.status; i++)
+		event_base_loop(stage.base, EVLOOP_ONCE);
+}
+
+static void a_request_is_given_to_the_engine_again(void **state)
+{
+	char name[LEASE_REQUEST_ROOM];
+
+	(void)state;
+	stage_active(MINE);
+	stage.hold = 1;
+	POST(RELEASE, stage.alice, "{\"delete\":false}");
+	assert_non_null(stage.held);
+	/* At first it is as any request. */
+	assert_int_equal(stage.held->epoch, 0);
+	TEXT_SET(name, stage.held->request_id);
+	assert_string_not_equal(name, "");
+	lost();
+	go_on();
+	assert_non_null(stage.held);
+	assert_int_equal(stage.status, 0);
+	/* Now it may have been applied, or something else meanwhile. */
+	assert_int_equal(stage.held->epoch, 1);
+	assert_string_equal(stage.held->request_id, name);
+	assert_int_equal(stage.held->delete_machine, 0);
+	stage.hold = 0;
+	fleet_submit(NULL, stage.held);
+	stage.held = NULL;
+	go_on();
+	stage_expect(200, "");
+	assert_string_equal(stage_text("lease.state"), "released");
+}
+
+static void what_happened_meanwhile_counts(void **state)
+{
+	struct asked keep = { 0 };
+
+	(void)state;
+	stage_active(MINE);
+	stage.hold = 1;
+	POST(RELEASE, stage.alice, "{\"delete\":true}");
+	lost();
+	go_on();
+	assert_non_null(stage.held);
+	world_release(&stage.world, &keep, LEASE, 0);
+	assert_int_equal(keep.request.result, RESULT_OK);
+	stage.hold = 0;
+	fleet_submit(NULL, stage.held);
+	stage.held = NULL;
+	go_on();
+	stage_expect(409, "lease_changed");
+	world_pass(&stage.world, 60000);
+	assert_int_equal(world_alive(&stage.world), 1);
+}
+
+/* A create's account is in its body, and the body is read again. */
+static void a_create_is_given_to_the_engine_again(void **state)
+{
+	(void)state;
+	stage.hold = 1;
+	POST("/v1/leases", stage.alice, stage_create(",\"slug\":\"again\""));
+	lost();
+	go_on();
+	assert_non_null(stage.held);
+	assert_string_equal(stage.held->create.slug, "again");
+	stage.hold = 0;
+	fleet_submit(NULL, stage.held);
+	stage.held = NULL;
+	go_on();
+	stage_expect(201, "");
+}
+
+static void it_does_not_wait_for_ever(void **state)
+{
+	(void)state;
+	stage_active(MINE);
+	stage.hold = 1;
+	POST(RELEASE, stage.alice, "{\"delete\":true}");
+	for (int i = 0; i < 4 && !stage.status; i++) {
+		lost();
+		world_pass(&stage.world, 2000);
+		go_on();
+	}
+	stage_expect(503, "account_moving");
+	assert_non_null(strstr(stage.headers, "Retry-After: "));
+	stage.hold = 0;
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, stage_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_request_is_given_to_the_engine_again),
+		TEST(what_happened_meanwhile_counts),
+		TEST(a_create_is_given_to_the_engine_again),
+		TEST(it_does_not_wait_for_ever),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
