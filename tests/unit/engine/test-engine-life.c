@@ -14,8 +14,11 @@
 
 static struct owned o;
 static struct account *accounts[1];
-static sem_t began, may_claim, ended, cleaned;
-static atomic_int granted, refused, cleanups;
+/* Steps, in the order in which they begin. */
+#define STEPS 8
+enum outcome { NOT_YET, GRANTED, REFUSED };
+static sem_t began, ended, cleaned, may_claim[STEPS];
+static atomic_int steps, outcomes[STEPS], cleanups;
 
 static int provider_open(struct lessor_call *call, void **instance)
 {
@@ -33,18 +36,20 @@ static void provider_close(void *instance)
 static int provision(void *instance, struct lessor_call *call, const struct lessor_lease *lease)
 {
 	struct lessor_intent intent = { .size = sizeof(intent) };
+	int n = atomic_fetch_add(&steps, 1);
 
 	(void)instance;
+	REQUIRE(n < STEPS);
 	sem_post(&began);
-	event_await(&may_claim);
+	event_await(&may_claim[n]);
 	if (lessor_attempt_open(call, lease->attempt_count + 1, lease->types[0],
 				lease->locations[0]) ||
 	    lessor_intend(call, LESSOR_KIND_SERVER, lease->attempt_count + 1, &intent)) {
-		atomic_fetch_add(&refused, 1);
+		atomic_store(&outcomes[n], REFUSED);
 		sem_post(&ended);
 		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 1, "refused");
 	}
-	atomic_fetch_add(&granted, 1);
+	atomic_store(&outcomes[n], GRANTED);
 	lessor_not_created(call, intent.row, "nothing is created here");
 	sem_post(&ended);
 	return lessor_refuse(call, LESSOR_CLASS_CAPACITY, "nothing is created here");
@@ -114,11 +119,13 @@ static int setup(void **state)
 	(void)state;
 	owned_make(&o);
 	sem_init(&began, 0, 0);
-	sem_init(&may_claim, 0, 0);
 	sem_init(&ended, 0, 0);
 	sem_init(&cleaned, 0, 0);
-	atomic_store(&granted, 0);
-	atomic_store(&refused, 0);
+	for (int i = 0; i < STEPS; i++) {
+		sem_init(&may_claim[i], 0, 0);
+		atomic_store(&outcomes[i], NOT_YET);
+	}
+	atomic_store(&steps, 0);
 	atomic_store(&cleanups, 0);
 	if (account_new(&o.env, &table, &config, &accounts[0], &err))
 		return -1;
@@ -155,12 +162,12 @@ static void a_step_outlives_its_life(void **state)
 	owned_claimed(&o);
 	/* The new life runs a step of its own for the lease, beside the old one. */
 	event_await(&began);
-	sem_post(&may_claim);
-	sem_post(&may_claim);
+	sem_post(&may_claim[0]);
 	event_await(&ended);
+	assert_int_equal(atomic_load(&outcomes[0]), REFUSED);
+	sem_post(&may_claim[1]);
 	event_await(&ended);
-	assert_int_equal(atomic_load(&granted), 1);
-	assert_int_equal(atomic_load(&refused), 1);
+	assert_int_equal(atomic_load(&outcomes[1]), GRANTED);
 	assert_int_equal(ask_run(&o, &a), RESULT_REPLAY);
 	assert_int_equal(a.request.lease.end_reason, LEASE_END_CLASS_CAPACITY);
 	lease_in_file(&rows);
@@ -178,18 +185,18 @@ static void a_claim_is_lost_with_its_batch(void **state)
 	ask_submit(&o, &a);
 	event_await(&began);
 	owned_lose(&o, LOSS_BEFORE_COMMIT, 2); /* the attempt, then the intent */
-	sem_post(&may_claim);
+	sem_post(&may_claim[0]);
 	event_await(&ended);
-	assert_int_equal(atomic_load(&refused), 1);
+	assert_int_equal(atomic_load(&outcomes[0]), REFUSED);
 	lease_in_file(&rows);
 	assert_int_equal(rows, 0);
 	ask_await(&a);
 	assert_true(ask_is_moving(&a));
 	owned_claimed(&o);
 	event_await(&began);
-	sem_post(&may_claim);
+	sem_post(&may_claim[1]);
 	event_await(&ended);
-	assert_int_equal(atomic_load(&granted), 1);
+	assert_int_equal(atomic_load(&outcomes[1]), GRANTED);
 }
 
 static void a_stop_waits_for_steps_of_a_lost_life(void **state)
@@ -203,10 +210,9 @@ static void a_stop_waits_for_steps_of_a_lost_life(void **state)
 	owned_lose(&o, LOSS_AND_TAKEN, 0);
 	owned_advance(&o, 0);
 	ask_await(&a);
-	sem_post(&may_claim);
+	sem_post(&may_claim[0]);
 	owned_stop(&o);
-	assert_int_equal(atomic_load(&granted) + atomic_load(&refused), 1);
-	assert_int_equal(atomic_load(&granted), 0);
+	assert_int_equal(atomic_load(&outcomes[0]), REFUSED);
 }
 
 /* Waits until the engine has made so many turns. */
@@ -236,7 +242,7 @@ static void nothing_expires_while_another_may_own_it(void **state)
 	assert_int_equal(lease_in_file(&rows).state, LEASE_PROVISIONING);
 	assert_int_equal(atomic_load(&cleanups), 0);
 	atomic_store(&o.is_blind, 0);
-	sem_post(&may_claim);
+	sem_post(&may_claim[0]);
 	event_await(&ended);
 	/* Its deadline has passed: it is looked at again within a minute. */
 	owned_advance(&o, 120000);
@@ -259,11 +265,11 @@ static void an_account_is_yielded_when_no_step_runs(void **state)
 	ask_init(&late, REQUEST_RELEASE, ID);
 	late.request.delete_machine = 1;
 	assert_int_equal(ask_run(&o, &late), RESULT_OK);
-	sem_post(&may_claim);
+	sem_post(&may_claim[0]);
 	ask_await(&a);
 	owned_claimed(&o);
 	assert_int_equal(atomic_load(&o.losses), 1);
-	assert_int_equal(atomic_load(&refused), 1); /* the lease was released meanwhile */
+	assert_int_equal(atomic_load(&outcomes[0]), REFUSED); /* the lease was released meanwhile */
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
