@@ -365,6 +365,30 @@ static void a_refused_delete_is_in_the_timeline_once(void **state)
 	lease_aggregate_fini(&a);
 }
 
+static void a_permit_waits_for_the_sentinel(void **state)
+{
+	struct lease_aggregate a = owing(LESSOR_STATE_PRESENT, LESSOR_STATE_PRESENT);
+	struct lease_facts then = facts;
+	struct lease_claim permit = { .kind = CLAIM_PERMIT,
+				      .row = 1,
+				      .evidence = { .is_read = 1, .is_unproven = 1 } };
+	struct lease_event event = {
+		.kind = LEASE_EVENT_CLAIM,
+		.u.claim = { .claim = &permit, .epoch = a.lease.epoch, .host_key = "" },
+	};
+	struct lease_effects out = { 0 };
+
+	(void)state;
+	then.gate.is_verified = 1;
+	then.signer = &signer;
+	lease_apply(&a, &event, &then, &out);
+	assert_int_equal(permit.result, -1);
+	assert_int_equal(out.not_now, 1);
+	assert_int_equal(out.refusal_class, 0);
+	assert_non_null(strstr(out.refusal_text, "not verified"));
+	lease_aggregate_fini(&a);
+}
+
 /* Of two that are kept one has lost its protection. */
 static void only_the_row_that_is_named_is_unprotected(void **state)
 {
@@ -421,6 +445,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_accepted_delete_is_not_done),
 		cmocka_unit_test(what_is_found_to_be_kept_is_retained),
+		cmocka_unit_test(a_permit_waits_for_the_sentinel),
 		cmocka_unit_test(a_delete_without_an_answer_may_have_happened),
 		cmocka_unit_test(a_failed_delete_says_nothing_of_an_earlier_one),
 		cmocka_unit_test(absence_without_a_delete_needs_a_second_look),
