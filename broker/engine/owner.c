@@ -147,7 +147,11 @@ static int claim(void *arg, struct store **ret, struct err *err)
 static int renew(void *arg, struct store *store, struct err *err)
 {
 	(void)arg;
-	return shard_renew(store, err);
+	if (shard_renew(store, err) == 0)
+		return 0;
+	/* Even if it was not sent, as while the server starts: nobody knows when it can be. */
+	store_break(store);
+	return -1;
 }
 
 /*
