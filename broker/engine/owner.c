@@ -147,6 +147,17 @@ static int renew(void *arg, struct store *store, struct err *err)
 	return shard_renew(store, err);
 }
 
+/*
+ * The row was written at its now_ms, not before its statement was sent: the ends of permits are
+ * rather set too late than too early.
+ */
+static int64_t store_ahead_ms(const struct owner *o, const struct shard *row, int64_t until_mono_ms)
+{
+	int64_t sent_mono_ms = until_mono_ms - SHARD_TTL_MS;
+
+	return row->now_ms + (now_ms(o) - sent_mono_ms) - env_wall_ms(o->config->env);
+}
+
 static void look(void *arg, const struct store *store, struct engine_owned *ret)
 {
 	const struct shard *row = store_shard(store);
@@ -158,6 +169,9 @@ static void look(void *arg, const struct store *store, struct engine_owned *ret)
 	ret->epoch = row->epoch;
 	ret->seq = row->seq;
 	ret->gap_ms = row->gap_ms;
+	ret->frozen = row->frozen;
+	ret->presumed_until_ms = row->presumed_until_ms;
+	ret->store_ahead_ms = store_ahead_ms(o, row, ret->until_mono_ms);
 	if (row->seq > o->seq)
 		o->seq = row->seq;
 }

@@ -275,6 +275,88 @@ static void connections_are_ended(void **state)
 	assert_int_equal(postgres_number(url, "SELECT count(*) FROM lease"), ACCOUNTS * LEASES);
 }
 
+/* Until the query returns a number above 0. */
+static void sql_await(const char *sql)
+{
+	struct timespec pause = { 0, 20000000L };
+	int64_t until = env_mono_ms(&sides[0].env) + 60000;
+
+	while (postgres_number(url, sql) <= 0) {
+		if (env_mono_ms(&sides[0].env) > until)
+			fail_msg("not within a minute: %s", sql);
+		nanosleep(&pause, NULL);
+	}
+}
+
+/* Changes the row of the account "north", and waits until its engine has read it. */
+static void row_set(const char *what)
+{
+	char sql[200];
+
+	snprintf(sql, sizeof(sql), "UPDATE shard SET %s WHERE account = 'north'", what);
+	postgres_sql(url, sql);
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM shard WHERE account = 'north' AND seq > %lld",
+		 (long long)postgres_number(url, "SELECT seq FROM shard WHERE account = 'north'") + 1);
+	sql_await(sql);
+}
+
+/* What the row says stops the engine: its delete is refused until the row says otherwise. */
+static void a_frozen_row_stops_deletes(void **state)
+{
+	static struct ask a;
+	struct side *side = &sides[0];
+
+	(void)state;
+	create_init(&a, 0, LEASES);
+	a.request.wait_ms = 60000;
+	assert_in_range(run_until_served(side, &a), RESULT_CREATED, RESULT_REPLAY);
+	assert_int_equal(machines(0), 1);
+	row_set("frozen = 'a test'");
+	create_init(&a, 0, LEASES + 1);
+	a.request.wait_ms = 60000;
+	assert_in_range(run_until_served(side, &a), RESULT_CREATED, RESULT_REPLAY);
+	assert_int_equal(machines(0), 2);
+	release_init(&a, 0, LEASES);
+	assert_int_equal(run_until_served(side, &a), RESULT_OK);
+	sql_await("SELECT count(*) FROM event WHERE kind LIKE '%delete-refused'");
+	assert_int_equal(machines(0), 2);
+	ask_init(&a, REQUEST_HEARTBEAT, "cbx_000000000011");
+	TEXT_SET(a.request.account, "north");
+	assert_int_equal(run_until_served(side, &a), RESULT_OK);
+	row_set("frozen = ''");
+	for (int n = LEASES; n < LEASES + 2; n++) {
+		release_init(&a, 0, n);
+		a.request.wait_ms = 600000;
+		assert_int_equal(run_until_served(side, &a), RESULT_OK);
+	}
+	assert_int_equal(machines(0), 0);
+}
+
+/* A lost commit may have permitted the delete of what is to be kept. */
+static void a_presumed_permit_stops_retention(void **state)
+{
+	static struct ask a;
+	struct side *side = &sides[0];
+
+	(void)state;
+	create_init(&a, 0, LEASES + 2);
+	a.request.wait_ms = 60000;
+	assert_in_range(run_until_served(side, &a), RESULT_CREATED, RESULT_REPLAY);
+	row_set("presumed_until_ms = renewed_ms + 3600000");
+	release_init(&a, 0, LEASES + 2);
+	a.request.delete_machine = 0;
+	assert_int_equal(run_until_served(side, &a), RESULT_CONFLICT);
+	assert_string_equal(a.request.code, "cleanup_in_progress");
+	row_set("presumed_until_ms = renewed_ms - 1000");
+	release_init(&a, 0, LEASES + 2);
+	a.request.delete_machine = 0;
+	assert_int_equal(run_until_served(side, &a), RESULT_OK);
+	release_init(&a, 0, LEASES + 2);
+	a.request.wait_ms = 600000;
+	assert_int_equal(run_until_served(side, &a), RESULT_OK);
+	assert_int_equal(machines(0), 0);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -304,6 +386,8 @@ int main(void)
 		cmocka_unit_test(each_serves_its_own),
 		cmocka_unit_test(the_other_takes_over),
 		cmocka_unit_test(connections_are_ended),
+		cmocka_unit_test(a_frozen_row_stops_deletes),
+		cmocka_unit_test(a_presumed_permit_stops_retention),
 	};
 	int rc;
 
