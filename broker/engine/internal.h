@@ -99,8 +99,8 @@ struct core_account {
 	int probe_wanted;  /* gen.is_wanted when the running probe started */
 	int probe_tries, catalog_tries, reload_tries;
 	int is_held; /* one of its operations crashed lessord too often: none is run (crashes.c) */
-	int token_number; /* of the token that was_verified is about */
-	char frozen[128]; /* why, core_freeze; "": it is not */
+	int token_number;	   /* of the token that was_verified is about */
+	char frozen[128];	   /* why, core_freeze; "": it is not */
 	int64_t presumed_until_ms; /* core_presume; on the store's clock */
 	int was_blocked;
 	int was_verified; /* verified at least once since the start */
