@@ -40,10 +40,10 @@
 /* What this operation did for a ledger row. */
 struct operation_effect {
 	int64_t row;
-	int intended;	 /* the intent to create it was granted in this step */
-	int permitted;	 /* an unused permit to delete it */
+	int intended;		 /* the intent to create it was granted in this step */
+	int permitted;		 /* an unused permit to delete it */
 	int64_t send_by_mono_ms; /* the end of its intent or permit for this sender; 0: none */
-	uint32_t change; /* granted LESSOR_CHANGE_ that is not settled yet, 0: none */
+	uint32_t change;	 /* granted LESSOR_CHANGE_ that is not settled yet, 0: none */
 	/* the last request of each kind: 1 + index into `requests`, 0: none */
 	size_t made, destroyed, changed, protected;
 	size_t last;		/* the latest of these; anything read before it is out of date */

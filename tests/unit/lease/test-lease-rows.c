@@ -17,7 +17,10 @@
 #define SETTLE 60000
 
 static const struct lease_facts facts = {
-	.now_ms = NOW + HOUR, .account = "hetzner", .settle_ms = SETTLE, .gate.is_verified = 1,
+	.now_ms = NOW + HOUR,
+	.account = "hetzner",
+	.settle_ms = SETTLE,
+	.gate.is_verified = 1,
 };
 
 /* A lease in cleanup with a server and a key, rows 1 and 2. */
@@ -25,8 +28,16 @@ static struct lease_aggregate owing(uint32_t server, uint32_t key)
 {
 	struct lease_aggregate a = { .lease = owed() };
 	struct resource r = {
-		.n = 1, .lease = 1, .account = "hetzner", .attempt = 1, .kind = LESSOR_KIND_SERVER,
-		.state = server, .ours = 1, .name = "a-server", .id = "17", .created_ms = NOW,
+		.n = 1,
+		.lease = 1,
+		.account = "hetzner",
+		.attempt = 1,
+		.kind = LESSOR_KIND_SERVER,
+		.state = server,
+		.ours = 1,
+		.name = "a-server",
+		.id = "17",
+		.created_ms = NOW,
 		.changed_ms = NOW,
 	};
 
@@ -42,10 +53,14 @@ static struct lease_aggregate owing(uint32_t server, uint32_t key)
 }
 
 /* A claim by a step of the current epoch about row 1. */
-static struct lease_claim claim(struct lease_aggregate *a, enum lease_claim_kind kind, int64_t now_ms)
+static struct lease_claim claim(struct lease_aggregate *a, enum lease_claim_kind kind,
+				int64_t now_ms)
 {
 	struct lease_claim claim = {
-		.kind = kind, .row = 1, .action = "5", .text = "because",
+		.kind = kind,
+		.row = 1,
+		.action = "5",
+		.text = "because",
 		.evidence = { .is_absent = 1, .is_proof = 1 },
 	};
 	struct lease_event event = {
@@ -166,7 +181,10 @@ static void a_dying_key_is_not_used(void **state)
 	for (int deleting = 0; deleting < 2; deleting++) {
 		struct lease_aggregate a = { .lease = fresh() };
 		struct lease_claim claim = {
-			.kind = CLAIM_REUSE, .resource_kind = LESSOR_KIND_KEY, .id = "18", .text = "a-key",
+			.kind = CLAIM_REUSE,
+			.resource_kind = LESSOR_KIND_KEY,
+			.id = "18",
+			.text = "a-key",
 		};
 		struct lease_event event = {
 			.kind = LEASE_EVENT_CLAIM,
