@@ -156,12 +156,27 @@ int64_t life_renew_in(const struct engine_life *life)
 	return left > 0 ? left : 0;
 }
 
-int life_renew(struct engine_life *life, struct err *err)
+/* Each commit renews, and the next one hides the gap before it. */
+static void gap_note(struct engine_life *life, const struct engine_owned *owned)
 {
 	const struct engine_ownership *ownership = life->parts->config.ownership;
 
+	if (owned->seq == life->seq)
+		return;
+	life->seq = owned->seq;
+	if (owned->gap_ms > ownership->ttl_ms - ownership->margin_ms)
+		life->gap_ms += owned->gap_ms;
+}
+
+int life_renew(struct engine_life *life, struct err *err)
+{
+	const struct engine_ownership *ownership = life->parts->config.ownership;
+	struct engine_owned owned;
+
 	if (life_renew_in(life) > 0)
 		return 0;
+	owned = owned_now(life);
+	gap_note(life, &owned);
 	return ownership->renew(ownership->arg, life->store, err) ? -1 : 0;
 }
 
@@ -181,11 +196,9 @@ void life_credit(struct engine_life *life)
 		core_freeze(life->core, account, owned.frozen);
 		core_presume(life->core, account, owned.presumed_until_ms);
 	}
-	if (owned.seq == life->seq)
-		return;
-	life->seq = owned.seq;
-	if (owned.gap_ms > ownership->ttl_ms - ownership->margin_ms)
-		core_gap(life->core, owned.gap_ms);
+	gap_note(life, &owned);
+	core_gap(life->core, life->gap_ms);
+	life->gap_ms = 0;
 }
 
 int life_is_lost(const struct engine_life *life)

@@ -29,6 +29,7 @@ struct engine_life {
 	struct core *core; /* NULL: the life is over */
 	int out;	   /* its steps that are with the workers */
 	int64_t seq;	   /* of the last renewal that was looked at */
+	int64_t gap_ms;	   /* in which nobody served, and with which no lease is credited yet */
 };
 
 /* Loads a core from the store, which it owns from now on, also if that fails (-1). */
