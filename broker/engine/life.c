@@ -56,6 +56,29 @@ static void queue_changed(void *arg)
 	atomic_fetch_add(life->parts->queue_version, 1);
 }
 
+/* ---- what is owned ------------------------------------------------------------------------- */
+
+static struct engine_owned owned_now(const struct engine_life *life)
+{
+	const struct engine_ownership *ownership = life->parts->config.ownership;
+	struct engine_owned owned = { 0 };
+
+	ownership->look(ownership->arg, life->store, &owned);
+	return owned;
+}
+
+/* Each commit renews, and the next one hides the gap before it. */
+static void gap_note(struct engine_life *life, const struct engine_owned *owned)
+{
+	const struct engine_ownership *ownership = life->parts->config.ownership;
+
+	if (owned->seq == life->seq)
+		return;
+	life->seq = owned->seq;
+	if (owned->gap_ms > ownership->ttl_ms - ownership->margin_ms)
+		life->gap_ms += owned->gap_ms;
+}
+
 /* ---- begin and end ------------------------------------------------------------------------- */
 
 static void store_end(struct engine_life *life, int yield)
@@ -77,6 +100,12 @@ int life_begin(struct life_parts *parts, struct store *store, struct engine_life
 
 	life->parts = parts;
 	life->store = parts->config.store = store;
+	if (parts->config.ownership) {
+		/* Of the claim: loading may commit. */
+		struct engine_owned owned = owned_now(life);
+
+		gap_note(life, &owned);
+	}
 	if (core_new(&parts->config, &hooks, &life->core, err)) {
 		store_end(life, 1);
 		free(life);
@@ -129,15 +158,6 @@ int life_step_back(struct step *step)
 
 /* ---- ownership ----------------------------------------------------------------------------- */
 
-static struct engine_owned owned_now(const struct engine_life *life)
-{
-	const struct engine_ownership *ownership = life->parts->config.ownership;
-	struct engine_owned owned = { 0 };
-
-	ownership->look(ownership->arg, life->store, &owned);
-	return owned;
-}
-
 int64_t life_epoch(const struct engine_life *life)
 {
 	return life->parts->config.ownership ? owned_now(life).epoch : 0;
@@ -154,18 +174,6 @@ int64_t life_renew_in(const struct engine_life *life)
 	left = owned_now(life).until_mono_ms - (ownership->ttl_ms - ownership->renew_ms) -
 	       env_mono_ms(life->parts->config.env);
 	return left > 0 ? left : 0;
-}
-
-/* Each commit renews, and the next one hides the gap before it. */
-static void gap_note(struct engine_life *life, const struct engine_owned *owned)
-{
-	const struct engine_ownership *ownership = life->parts->config.ownership;
-
-	if (owned->seq == life->seq)
-		return;
-	life->seq = owned->seq;
-	if (owned->gap_ms > ownership->ttl_ms - ownership->margin_ms)
-		life->gap_ms += owned->gap_ms;
 }
 
 int life_renew(struct engine_life *life, struct err *err)

@@ -16,11 +16,16 @@
  *     db_id text NOT NULL DEFAULT '',              system id/timeline at the claim
  *     backend_pid bigint NOT NULL DEFAULT 0,
  *     since_ms bigint NOT NULL DEFAULT 0,
+ *     watched_ms bigint NOT NULL DEFAULT 0,        until then nobody is owed time
  *     renewed_ms bigint NOT NULL DEFAULT 0,
  *     expires_ms bigint NOT NULL DEFAULT 0,
  *     presumed_until_ms bigint NOT NULL DEFAULT 0,
  *     frozen text NOT NULL DEFAULT '',
  *     gen bigint NOT NULL DEFAULT 0) WITH (fillfactor = 20);
+ *
+ * Leases are credited with a gap in the transaction after the one that measured it. So each one moves
+ * `watched_ms` no further than to the renewal before it, and a claim leaves both: an owner that dies
+ * in between leaves the whole gap to the next.
  *
  * A row is updated with each commit of its owner, so most of a page stays free for its versions.
  */

@@ -27,7 +27,8 @@ static const char claim_sql[] =
 	" WHEN old.db_id NOT IN ('', me.id) THEN '" SHARD_FAILED_OVER "' || old.seq"
 	" ELSE '' END AS wrong FROM old, me),"
 	" taken AS (UPDATE shard s SET owner = $2, address = $3, epoch = old.epoch + 1,"
-	" seq = old.seq + 1, since_ms = " SHARD_NOW ", renewed_ms = " SHARD_NOW
+	" seq = old.seq + 1, since_ms = " SHARD_NOW
+	", renewed_ms = CASE WHEN old.renewed_ms > 0 THEN old.renewed_ms ELSE " SHARD_NOW " END"
 	", expires_ms = " SHARD_NOW " + $4::bigint, db_id = me.id, backend_pid = pg_backend_pid(),"
 	/* A reason that does not end by itself stays. */
 	" frozen = CASE WHEN seen.wrong = '' OR (seen.wrong LIKE '" SHARD_FAILED_OVER "%'"
@@ -39,7 +40,9 @@ static const char claim_sql[] =
 	" OR old.expires_ms < " SHARD_NOW " OR old.db_id <> me.id) RETURNING s.*)"
 	" SELECT " SHARD_COLUMNS(
 		"r.") ", " SHARD_NOW ","
-		      " CASE WHEN old.renewed_ms > 0 THEN greatest(r.renewed_ms - old.renewed_ms, 0) ELSE 0 END"
+		      " CASE WHEN old.renewed_ms > 0 THEN greatest(" SHARD_NOW
+		      " - CASE WHEN old.watched_ms > 0"
+		      " THEN old.watched_ms ELSE old.renewed_ms END, 0) ELSE 0 END"
 		      " FROM (SELECT * FROM taken UNION ALL"
 		      " SELECT * FROM old WHERE NOT EXISTS(SELECT FROM taken)) r, old";
 
@@ -93,6 +96,9 @@ static int claim_send(struct pg_shard *s, struct pg_connection *c, const struct 
 		shard_row_read(result, ret);
 		ret->now_ms = shard_number(result, SHARD_COLUMN_COUNT);
 		ret->gap_ms = shard_number(result, SHARD_COLUMN_COUNT + 1);
+		/* A claim leaves the column to the first transaction. */
+		if (strcmp(ret->owner, claim->nonce) == 0)
+			ret->renewed_ms = ret->now_ms;
 	}
 	PQclear(result);
 	return rows;

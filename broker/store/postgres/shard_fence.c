@@ -13,7 +13,7 @@
  * changed no row would let them pass.
  */
 static const char fence_sql[] =
-	"WITH fence AS (UPDATE shard SET seq = ?4, renewed_ms = " SHARD_NOW
+	"WITH fence AS (UPDATE shard SET seq = ?4, watched_ms = renewed_ms, renewed_ms = " SHARD_NOW
 	", expires_ms = " SHARD_NOW " + ?5, backend_pid = pg_backend_pid(),"
 	" presumed_until_ms = CASE WHEN ?6 > 0 THEN greatest(presumed_until_ms, " SHARD_NOW " + ?6)"
 	" ELSE presumed_until_ms END"

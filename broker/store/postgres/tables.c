@@ -182,7 +182,7 @@ _Static_assert(PG_NUMBER_BLOCK == 1000, "NUMBERS says so");
 #define SHARD \
 	"CREATE TABLE shard(" \
 	TXT_0(owner) TXT_0(address) NUM_0(epoch) NUM_0(seq) TXT_0(db_id) NUM_0(backend_pid) \
-	NUM_0(since_ms) NUM_0(renewed_ms) NUM_0(expires_ms) NUM_0(presumed_until_ms) \
+	NUM_0(since_ms) NUM_0(watched_ms) NUM_0(renewed_ms) NUM_0(expires_ms) NUM_0(presumed_until_ms) \
 	TXT_0(frozen) NUM_0(gen) KEY_TXT(account) ") WITH (fillfactor = 20);"
 
 const char pg_schema_13[] =

@@ -510,6 +510,28 @@ static void the_gap_of_a_claim(void **state)
 	assert_true(own.gap_ms >= TTL_MS && own.gap_ms < 20000);
 }
 
+/* Leases are credited in the transaction after the one that measured the gap, or by the next owner. */
+static void a_gap_is_told_until_it_is_credited(void **state)
+{
+	struct store *a = shard_store(NULL), *b = shard_store(NULL);
+	struct shard own;
+
+	(void)state;
+	assert_int_equal(shard_take(a, NULL), 0);
+	assert_int_equal(shard_renew(a, NULL), 0);
+	assert_int_equal(shard_renew(a, NULL), 0);
+	shard_take_over(b, 10000, &own);
+	assert_in_range(own.gap_ms, TTL_MS, 2 * TTL_MS - 1);
+	/* One that loads, and dies before it has credited. */
+	assert_int_equal(shard_renew(b, NULL), 0);
+	shard_take_over(a, 10000, &own);
+	assert_in_range(own.gap_ms, 2 * TTL_MS, 3 * TTL_MS - 1);
+	assert_int_equal(shard_renew(a, NULL), 0);
+	assert_int_equal(shard_renew(a, NULL), 0);
+	shard_take_over(b, 10000, &own);
+	assert_in_range(own.gap_ms, TTL_MS, 2 * TTL_MS - 1);
+}
+
 /* ---- clocks ------------------------------------------------------------------------------------- */
 
 /* The database's clock, for those who look for functions in `fake` first. */
@@ -626,6 +648,7 @@ int main(void)
 		TEST(a_database_that_has_lost_something_is_frozen),
 		TEST(who_has_seen_more_tells),
 		TEST(the_gap_of_a_claim),
+		TEST(a_gap_is_told_until_it_is_credited),
 		TEST(a_clock_that_moves_presumes_permits),
 		TEST(all_rows_are_read),
 	};
