@@ -175,6 +175,12 @@ void operation_get(struct operation *op, const struct lessor_action *action, con
  */
 int operation_prove_project(struct operation *op, struct claim_evidence *evidence);
 
+/*
+ * Before a permit to delete, on a store that others share: reads the sentinel, which shows whether
+ * another process uses the account by now.
+ */
+void operation_read_holder(struct operation *op, struct claim_evidence *evidence);
+
 /* ---- the host's table; setup and teardown of an operation ---- */
 
 void operation_ledger_fill(struct lessor_host *host);
