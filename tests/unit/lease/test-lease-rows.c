@@ -388,10 +388,39 @@ static void only_the_row_that_is_named_is_unprotected(void **state)
 	lease_aggregate_fini(&a);
 }
 
+/* The provider shows a later release than the store has, by a label or by protection alone. */
+static void what_is_found_to_be_kept_is_retained(void **state)
+{
+	(void)state;
+	for (int has_label = 0; has_label < 2; has_label++) {
+		struct lease_aggregate a = owing(LESSOR_STATE_PRESENT, LESSOR_STATE_DELETING);
+		struct lease_event event = { .kind = LEASE_EVENT_KEPT,
+					     .u.seen = { .row = 1, .label = has_label ? 40 : 0 } };
+		struct lease_facts then = facts;
+		struct lease_effects out = { 0 };
+		int64_t epoch = a.lease.epoch;
+
+		lease_apply(&a, &event, &then, &out);
+		assert_int_equal(a.ledger.resources[0].state, LESSOR_STATE_RETAINED);
+		assert_int_equal(a.ledger.resources[0].retain_epoch, has_label ? 40 : epoch);
+		assert_int_equal(a.ledger.resources[0].label_known, has_label ? 40 : 0);
+		assert_int_equal(a.ledger.resources[0].marked_ms, 0);
+		assert_int_equal(a.lease.retained, 1);
+		assert_true(a.lease.epoch > (has_label ? 40 : epoch));
+		/* Its delete may be under way, whatever is found. */
+		assert_int_equal(a.ledger.resources[1].state, LESSOR_STATE_DELETING);
+		event.u.seen.row = 2;
+		lease_apply(&a, &event, &then, &out);
+		assert_int_equal(a.ledger.resources[1].state, LESSOR_STATE_DELETING);
+		lease_aggregate_fini(&a);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_accepted_delete_is_not_done),
+		cmocka_unit_test(what_is_found_to_be_kept_is_retained),
 		cmocka_unit_test(a_delete_without_an_answer_may_have_happened),
 		cmocka_unit_test(a_failed_delete_says_nothing_of_an_earlier_one),
 		cmocka_unit_test(absence_without_a_delete_needs_a_second_look),
