@@ -161,11 +161,12 @@ int forwarded_read(const struct http_head *head, const unsigned char key[FORWARD
 
 int forwarded_take(struct forwarded_window *window, int64_t sequence)
 {
-	uint64_t *word = &window->taken[sequence % FORWARDED_WINDOW / 64];
-	uint64_t bit = UINT64_C(1) << sequence % 64;
+	uint64_t *word, bit;
 
 	if (sequence < 1 || sequence <= window->newest - FORWARDED_WINDOW)
 		return -1;
+	word = &window->taken[sequence % FORWARDED_WINDOW / 64];
+	bit = UINT64_C(1) << sequence % 64;
 	if (sequence <= window->newest) {
 		if (*word & bit)
 			return -1;

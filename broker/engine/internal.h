@@ -99,8 +99,8 @@ struct core_account {
 	int probe_wanted;  /* gen.is_wanted when the running probe started */
 	int probe_tries, catalog_tries, reload_tries;
 	int is_held; /* one of its operations crashed lessord too often: none is run (crashes.c) */
-	int token_number; /* of the token that was_verified is about */
-	char frozen[128]; /* why, core_freeze; "": it is not */
+	int token_number;   /* of the token that was_verified is about */
+	char frozen[128];   /* why, core_freeze; "": it is not */
 	int is_reconciling; /* the sweep that runs began after that */
 	int is_reconciled;  /* and one has completed since */
 	int64_t ahead;	    /* how many resources that sweep found to be newer than the store */

@@ -172,7 +172,7 @@ struct lease_event {
 			int64_t epoch;			/* of the step */
 			/* until when what it permits may take effect, on the store's clock */
 			int64_t until_ms;
-			const char *host_key;		/* the machine's host key, "" if none */
+			const char *host_key; /* the machine's host key, "" if none */
 		} claim;
 		struct lease_decision decision;	/* RETRY, FORGET, ADOPT */
 		struct lease_sighting seen;	/* LATE_ARRIVAL, SWEPT, UNPROTECTED, KEPT */
@@ -210,7 +210,7 @@ struct lease_facts {
 	 */
 	int64_t presumed_until_ms;
 	const char *request_id; /* how the request is named that asks for it; NULL, "": not at all */
-	int64_t settle_ms; /* how late its provider may show what it created */
+	int64_t settle_ms;	/* how late its provider may show what it created */
 	const struct signer *signer;
 	struct resource_users users; /* PERMIT, REUSE: other leases with the same resource */
 

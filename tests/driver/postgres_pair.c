@@ -218,16 +218,21 @@ void pair_sql(struct postgres_pair *pair, enum pair_server which, const char *da
 
 void pair_sync(struct postgres_pair *pair, int is_on)
 {
-	char text[32] = "";
+	char text[32];
 
 	pair_sql(pair, PAIR_PRIMARY, "postgres", NULL, 0,
 		 "ALTER SYSTEM SET synchronous_standby_names = '%s'", is_on ? "two" : "");
 	pair_sql(pair, PAIR_PRIMARY, "postgres", NULL, 0, "SELECT pg_reload_conf()");
-	/* Each look is a new session, which has the setting that it was started with. */
-	while (atoi(text) != is_on)
+	/*
+	 * Each look is a new session, which has the setting that it was started with. When it has
+	 * the new one, the older sessions were told of it, too.
+	 */
+	do
 		pair_sql(pair, PAIR_PRIMARY, "postgres", text, sizeof(text),
-			 "SELECT (current_setting('synchronous_standby_names') <> '' AND EXISTS("
-			 "SELECT FROM pg_stat_replication WHERE sync_state = 'sync'))::int");
+			 is_on ? "SELECT (current_setting('synchronous_standby_names') <> '' AND EXISTS("
+				 "SELECT FROM pg_stat_replication WHERE sync_state = 'sync'))::int" :
+				 "SELECT (current_setting('synchronous_standby_names') = '')::int");
+	while (atoi(text) != 1);
 }
 
 void pair_cut(struct postgres_pair *pair)

@@ -76,8 +76,8 @@ static int claim_send(struct pg_shard *s, struct pg_connection *c, const struct 
 		      struct shard *ret, struct err *err)
 {
 	char ttl[24], seen[24], presume[24];
-	const char *params[] = { claim->account, claim->nonce, claim->address, ttl, seen, presume,
-				 s->previous };
+	const char *params[] = { claim->account, claim->nonce, claim->address, ttl,
+				 seen,		 presume,      s->previous };
 	PGresult *result;
 	int rows;
 

@@ -294,8 +294,10 @@ static void row_set(const char *what)
 
 	snprintf(sql, sizeof(sql), "UPDATE shard SET %s WHERE account = 'north'", what);
 	postgres_sql(url, sql);
-	snprintf(sql, sizeof(sql), "SELECT count(*) FROM shard WHERE account = 'north' AND seq > %lld",
-		 (long long)postgres_number(url, "SELECT seq FROM shard WHERE account = 'north'") + 1);
+	snprintf(sql, sizeof(sql),
+		 "SELECT count(*) FROM shard WHERE account = 'north' AND seq > %lld",
+		 (long long)postgres_number(url, "SELECT seq FROM shard WHERE account = 'north'") +
+			 1);
 	sql_await(sql);
 }
 

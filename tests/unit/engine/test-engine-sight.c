@@ -338,8 +338,8 @@ static void an_unknown_machine_is_ahead_of_the_store(void **state)
 	char command[300];
 
 	(void)state;
-	snprintf(command, sizeof(command), "cd '%s' && cp store old && cp store-wal old-wal 2>&-; true",
-		 w.d.folder);
+	snprintf(command, sizeof(command),
+		 "cd '%s' && cp store old && cp store-wal old-wal 2>&-; true", w.d.folder);
 	assert_int_equal(system(command), 0);
 	create_ready(ID);
 	snprintf(command, sizeof(command),
