@@ -147,7 +147,12 @@ static int claim(void *arg, struct store **ret, struct err *err)
 static int renew(void *arg, struct store *store, struct err *err)
 {
 	(void)arg;
-	return shard_renew(store, err);
+	if (!shard_renew(store, err))
+		return 0;
+	/* Without a connection nothing was sent, and nothing is broken. It is time to claim anew. */
+	if (!store_broken(store))
+		store_break(store);
+	return -1;
 }
 
 /*
