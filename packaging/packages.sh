@@ -70,12 +70,6 @@ packages_install() {
 	echo "Installing: $missing"
 	$sudo apt-get update -qq || echo "apt-get update failed; using the existing package lists" >&2
 	case " $missing" in
-	*" postgresql "*)
-		# The tests start clusters of their own.
-		packages_without_services packages_apt postgresql || return 1
-		;;
-	esac
-	case " $missing" in
 	*" openssh-server "*)
 		# Only the program is needed: do not start the service now or at boot.
 		packages_without_services packages_apt openssh-server || return 1
@@ -85,6 +79,7 @@ packages_install() {
 	esac
 	case " $missing" in
 	*" postgresql "*)
+		# The tests start clusters of their own.
 		packages_without_services packages_apt postgresql || return 1
 		! command -v systemctl >/dev/null ||
 			$sudo systemctl --quiet disable postgresql.service 2>/dev/null || true

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/handlers.h"
 #include "api/lookup.h"
 #include "api/query.h"
 #include "api/request.h"
@@ -59,18 +58,19 @@ static int lease_target(struct relay_homes *homes, struct api_request *request,
 	const char *id = request->param;
 	size_t slot = hash_fnv32(id, strlen(id)) % HOMES;
 	const struct lease *l = &request->api->lease;
+	int is_beat = request->route->goes == GOES_BY_BEAT;
 
 	if (!lookup_lease_ref(request->param))
 		return 0;
 	/* A heartbeat changes no goal, and is the busiest request. */
-	if (request->route->handle == lease_action_heartbeat && !strcmp(homes->slots[slot].id, id)) {
+	if (is_beat && !strcmp(homes->slots[slot].id, id)) {
 		TEXT_SET(ret->account, homes->slots[slot].account);
 		return 1;
 	}
 	if (lease_read(request, request->param, SHARED_USE))
 		return 0;
 	TEXT_SET(ret->account, l->account);
-	if (request->route->handle != lease_action_heartbeat)
+	if (!is_beat)
 		ret->epoch = l->epoch;
 	if (!strcmp(id, l->id)) {
 		TEXT_SET(homes->slots[slot].id, l->id);
@@ -113,28 +113,28 @@ static int create_target(struct api_request *request, struct relay_target *ret)
 int relay_target_find(struct relay_homes *homes, struct api_request *request,
 		      struct relay_target *ret)
 {
-	const struct route *route = request->route;
-
 	memset(ret, 0, sizeof(*ret));
-	if (route->handle == pool_show)
+	switch (request->route->goes) {
+	case GOES_NOWHERE:
+		return 0;
+	case GOES_BY_QUERY:
 		return query_text(request, "provider", ret->account, sizeof(ret->account)) > 0 &&
 		       lookup_account(request->api, ret->account);
-	if (route->method == HTTP_GET)
-		return 0;
-	if (route->members == &body_create) {
+	case GOES_BY_CREATE:
 		ret->is_slow = 1;
 		return create_target(request, ret);
-	}
-	if (route->handle == sweep_ask) {
+	case GOES_BY_BODY:
 		TEXT_SET(ret->account, body_account(request));
 		return lookup_account(request->api, ret->account) != NULL;
-	}
-	if (strstr(route->path, "{account}")) {
+	case GOES_BY_PATH:
 		TEXT_SET(ret->account, request->param);
 		return lookup_account(request->api, ret->account) != NULL;
+	case GOES_BY_END:
+		ret->is_slow = 1;
+		break;
+	case GOES_BY_LEASE:
+	case GOES_BY_BEAT:
+		break;
 	}
-	if (!strstr(route->path, "{lease}"))
-		return 0;
-	ret->is_slow = route->members == &body_release || route->members == &body_delete;
 	return lease_target(homes, request, ret);
 }

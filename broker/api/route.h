@@ -28,6 +28,19 @@ enum route_owns {
 	OWNS_ALL,     /* all; for admins only */
 };
 
+/* Where several daemons share the store: to the owner of which account a request goes. */
+enum route_goes {
+	GOES_NOWHERE,  /* any daemon serves it */
+	GOES_BY_QUERY, /* of `provider` in the query */
+	GOES_BY_BODY,  /* of `provider` in the body */
+	GOES_BY_PATH,  /* of "{account}" */
+	/* of `provider` in the body, or the default; the answer may wait for a machine */
+	GOES_BY_CREATE,
+	GOES_BY_LEASE, /* the one of "{lease}" */
+	GOES_BY_BEAT,  /* that, and the lease's epoch does not matter: no goal changes */
+	GOES_BY_END,   /* that, and the answer may wait for the end of a cleanup */
+};
+
 enum route_body {
 	BODY_NONE,
 	BODY_OPTIONAL,
@@ -43,6 +56,7 @@ struct route {
 	const char *path; /* "{...}" matches one segment */
 	unsigned roles;
 	enum route_owns owns;
+	enum route_goes goes;
 	enum route_body body;
 	const struct body_table *members; /* of the body; NULL: it has none */
 	const char *query;		  /* the known keys, separated by spaces */

@@ -31,7 +31,7 @@ struct reading {
 	int line;
 	int in_section;
 	enum section_kind kind;
-	void *base;		/* the struct of the section; NULL if the section is invalid */
+	void *base; /* the struct of the section; NULL if the section is invalid */
 	unsigned char seen[KEYS_MAX]; /* keys of this section, by index */
 	int seen_server, seen_store, seen_limits, seen_sweep, seen_runs;
 	int failed;

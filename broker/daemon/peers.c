@@ -17,6 +17,8 @@ struct owned {
 	struct shard row;
 	int64_t read_ms; /* monotonic clock */
 	int64_t takeovers;
+	int64_t most_seq; /* that was read since the last fail-over that froze it */
+	int64_t lost_seq; /* that was read before, if that fail-over has lost it; 0: it has not */
 };
 
 struct view {
@@ -100,6 +102,34 @@ void peers_saw_daemon(struct peers *peers, const struct store_daemon *row)
 									   peers->begun_ms;
 }
 
+/* Was more read before the fail-over that the row tells of than the row had after it? */
+static void compare_seq(struct owned *owned, const struct owned *before)
+{
+	int64_t at = shards_failed_over_at(&owned->row);
+
+	owned->most_seq = owned->row.seq;
+	if (!before)
+		return;
+	if (owned->row.frozen[0] && strcmp(owned->row.frozen, before->row.frozen) != 0)
+		owned->lost_seq = at >= 0 && before->most_seq > at ? before->most_seq : 0;
+	else if (before->most_seq > owned->most_seq)
+		owned->most_seq = before->most_seq;
+	if (at >= 0 && !owned->lost_seq)
+		owned->lost_seq = before->lost_seq;
+}
+
+int64_t peers_lost(struct peers *peers, size_t *at, const char **ret_account)
+{
+	while (*at < peers->view.owned_count) {
+		const struct owned *owned = &peers->view.owned[(*at)++];
+
+		*ret_account = owned->row.account;
+		if (owned->lost_seq)
+			return owned->lost_seq;
+	}
+	return 0;
+}
+
 void peers_saw_shard(struct peers *peers, const struct shard *row)
 {
 	struct view *next = &peers->next;
@@ -112,6 +142,8 @@ void peers_saw_shard(struct peers *peers, const struct shard *row)
 	/* Before the answer came: nothing lasts longer than it says. */
 	owned->read_ms = peers->begun_ms;
 	owned->takeovers = before ? before->takeovers : 0;
+	owned->lost_seq = 0;
+	compare_seq(owned, before);
 	if (before && before->row.epoch != row->epoch)
 		owned->takeovers++;
 }
@@ -234,7 +266,7 @@ int64_t peers_seq(struct peers *peers, const char *account)
 
 	pthread_mutex_lock(&peers->lock);
 	owned = owned_find(&peers->view, account);
-	seq = owned ? owned->row.seq : 0;
+	seq = owned ? owned->most_seq : 0;
 	pthread_mutex_unlock(&peers->lock);
 	return seq;
 }

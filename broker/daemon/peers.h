@@ -31,6 +31,11 @@ void peers_saw_daemon(struct peers *peers, const struct store_daemon *row);
 void peers_saw_shard(struct peers *peers, const struct shard *row);
 /* From now on others see what was read. Without it the reading failed, and changes nothing. */
 void peers_end(struct peers *peers);
+/*
+ * The next account whose database has lost what was read of it before, from *at on, and the seq that
+ * was read; 0: there is no more. By the reading thread.
+ */
+int64_t peers_lost(struct peers *peers, size_t *at, const char **ret_account);
 /* A daemon that has been silent for PEERS_FORGOTTEN_MS; 0: there is one. */
 int peers_forgotten(struct peers *peers, int64_t now_ms, struct store_daemon *ret);
 
@@ -45,7 +50,7 @@ void peers_route(struct peers *peers, const char *account, int is_ours, int64_t 
 /* The ids of the daemons that are alive, this one among them; at most `max`. */
 size_t peers_living(struct peers *peers, int64_t now_ms, char (*ids)[STORE_DAEMON_ID_SIZE],
 		    size_t max);
-/* The highest seq of the account that was read; 0: none. */
+/* The highest seq of the account that was read, since its last fail-over; 0: none. */
 int64_t peers_seq(struct peers *peers, const char *account);
 void peers_each_daemon(struct peers *peers, int64_t now_ms, daemons_fn fn, void *arg);
 void peers_each_account(struct peers *peers, int64_t now_ms, daemons_account_fn fn, void *arg);

@@ -50,7 +50,9 @@ static void saw_shard(void *arg, const struct shard *row)
 static int round_run(struct daemon_registry *registry, struct err *err)
 {
 	struct store_daemon forgotten;
-	int64_t now = registry_now(registry);
+	int64_t seq, now = registry_now(registry);
+	const char *account;
+	size_t at = 0;
 
 	if (!registry->store &&
 	    store_open_tool(registry->target, registry->config.env, &registry->store, err))
@@ -63,6 +65,10 @@ static int round_run(struct daemon_registry *registry, struct err *err)
 	    shards_each(registry->store, saw_shard, registry->peers, err))
 		return -1;
 	peers_end(registry->peers);
+	while ((seq = peers_lost(registry->peers, &at, &account)) != 0) {
+		if (shards_doubt(registry->store, account, seq, err))
+			return -1;
+	}
 	return peers_forgotten(registry->peers, now, &forgotten) ?
 		       0 :
 		       store_daemon_drop(registry->store, &forgotten, err);

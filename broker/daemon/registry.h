@@ -26,7 +26,8 @@ struct registry_config {
 
 #define REGISTRY_ROUND_MS 1000
 
-int registry_new(const struct registry_config *config, struct daemon_registry **ret, struct err *err);
+int registry_new(const struct registry_config *config, struct daemon_registry **ret,
+		 struct err *err);
 /* The id of this daemon: 32 hex digits, new at each start. Claims name it, too. */
 const char *registry_self(const struct daemon_registry *registry);
 /* From now on the others are told where this daemon is, and they are read. */

@@ -99,8 +99,11 @@ struct core_account {
 	int probe_wanted;  /* gen.is_wanted when the running probe started */
 	int probe_tries, catalog_tries, reload_tries;
 	int is_held; /* one of its operations crashed lessord too often: none is run (crashes.c) */
-	int token_number; /* of the token that was_verified is about */
-	char frozen[128]; /* why, core_freeze; "": it is not */
+	int token_number;   /* of the token that was_verified is about */
+	char frozen[128];   /* why, core_freeze; "": it is not */
+	int is_reconciling; /* the sweep that runs began after that */
+	int is_reconciled;  /* and one has completed since */
+	int64_t ahead;	    /* how many resources that sweep found to be newer than the store */
 	int64_t presumed_until_ms; /* core_presume; on the store's clock */
 	int was_blocked;
 	int was_verified; /* verified at least once since the start */
@@ -429,8 +432,25 @@ int core_handover(struct core *core, struct lease_aggregate *a, struct err *err)
 /* The resource of that row was listed. If its label or protection is missing, has it restored. */
 int core_retained_check(struct core *core, int64_t row, const struct lessor_observed *seen,
 			struct err *err);
+/*
+ * The account is frozen, and the resource of that row was listed. If it shows to be kept by a release
+ * that the store has lost, it is retained again. 1: it does; 0; -1.
+ */
+int core_retained_ahead(struct core *core, int64_t row, const struct lessor_observed *seen,
+			struct err *err);
 /* The store may have been behind: has the protection of all retained machines checked again. */
 int core_retained_recheck(struct core *core, char *account, struct err *err);
+
+/* ---- reconcile.c: how a frozen account goes on ------------------------------------------------ */
+
+/* It is frozen as of now. */
+void core_reconcile_soon(struct core *core, struct core_account *a);
+/* A sweep begins, or has completed: does it count? `has_orphans`: that are newer than the store. */
+void core_reconcile_begin(struct core_account *a);
+int core_reconcile_end(struct core *core, struct core_account *a, int has_orphans, struct err *err);
+/* An operator has looked. 0: it goes on, or was not frozen; 1: too early, `r` has failed; -1. */
+int core_reconcile_looked(struct core *core, struct core_account *a, struct engine_request *r,
+			  struct err *err);
 
 /* ---- sentinel.c: the generation -------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/owner.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,7 +83,7 @@ static int64_t seen_seq(const struct owner *o)
 	return seen > o->seq ? seen : o->seq;
 }
 
-static int claim_now(struct owner *o, struct err *err)
+static int claim_now(struct owner *o, struct shard *row, struct err *err)
 {
 	unsigned char bytes[SHARD_NONCE_CHARS / 2];
 	char nonce[SHARD_NONCE_CHARS + 1];
@@ -95,12 +96,11 @@ static int claim_now(struct owner *o, struct err *err)
 		.presume_ms = OWNER_PRESUME_MS,
 		.require_sync = o->config->require_sync,
 	};
-	struct shard row;
 	int rc;
 
 	env_random(o->config->env, bytes, sizeof(bytes));
 	hash_hex(bytes, sizeof(bytes), nonce);
-	rc = shard_claim(o->store, &claim, &row, err);
+	rc = shard_claim(o->store, &claim, row, err);
 	if (rc == 1)
 		o->free_ms = 0;
 	return rc;
@@ -118,6 +118,7 @@ static int claim(void *arg, struct store **ret, struct err *err)
 {
 	struct owner *o = arg;
 	size_t rank = rank_of(o);
+	struct shard row;
 	int rc;
 
 	if (!o->store && store_open(o->config->store, o->config->env, &o->store, err)) {
@@ -129,11 +130,13 @@ static int claim(void *arg, struct store **ret, struct err *err)
 		return claim_failed(o);
 	if (!rc || (rank && !is_our_turn(o, rank)))
 		return 1;
-	rc = claim_now(o, err);
+	rc = claim_now(o, &row, err);
 	if (rc < 0)
 		return claim_failed(o);
 	if (rc)
 		return 1;
+	/* What it has lost is recorded by now, and is lost once. */
+	o->seq = row.seq;
 	o->free_ms = o->unwanted_ms = o->rest_ms = 0;
 	*ret = o->store;
 	return 0;
@@ -174,6 +177,30 @@ static void look(void *arg, const struct store *store, struct engine_owned *ret)
 	ret->store_ahead_ms = store_ahead_ms(o, row, ret->until_mono_ms);
 	if (row->seq > o->seq)
 		o->seq = row->seq;
+}
+
+/*
+ * What froze it is over if nothing is newer than the database, and nobody has seen more of it than
+ * it has now: the claim has compared the latter, and the other daemons had time to.
+ */
+static int reconciled(void *arg, struct store *store, const char *ahead, struct err *err)
+{
+	const struct shard *row = store_shard(store);
+	char why[sizeof(row->frozen)];
+
+	(void)arg;
+	if (!row || !row->frozen[0])
+		return 0;
+	if (!ahead[0])
+		return shard_thaws_by_itself(row) ? shard_thaw(store, row->frozen, err) : 0;
+	snprintf(why, sizeof(why), "the account is ahead of the database: %s", ahead);
+	return strcmp(why, row->frozen) == 0 ? 0 : shard_freeze(store, why, err);
+}
+
+static int thaw(void *arg, struct store *store, struct err *err)
+{
+	(void)arg;
+	return shard_freeze(store, "", err);
 }
 
 /*
@@ -242,6 +269,8 @@ struct owner *owner_new(const struct owner_config *config, const char *account,
 		.claim = claim,
 		.renew = renew,
 		.look = look,
+		.reconciled = reconciled,
+		.thaw = thaw,
 		.is_lost = is_lost,
 		.is_unwanted = is_unwanted,
 		.end = end,

@@ -32,6 +32,13 @@ struct engine_ownership {
 	/* -1: lost, or unknown; the store is broken. Not in a transaction. */
 	int (*renew)(void *arg, struct store *store, struct err *err);
 	void (*look)(void *arg, const struct store *store, struct engine_owned *ret);
+	/*
+	 * Both in a transaction, and of a frozen account; what they change is looked at after its
+	 * commit. `reconciled`: its content was compared with the store; `ahead`: what in it is newer,
+	 * "": nothing. `thaw`: an operator decided that it may go on. NULL: it is never frozen.
+	 */
+	int (*reconciled)(void *arg, struct store *store, const char *ahead, struct err *err);
+	int (*thaw)(void *arg, struct store *store, struct err *err);
 	/* Is a broken store broken only because the ownership is lost? Then the process need not end. */
 	int (*is_lost)(void *arg, const struct store *store);
 	/* Should somebody else be the owner? Asked often. NULL: never. */

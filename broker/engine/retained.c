@@ -28,6 +28,30 @@ int core_retained_check(struct core *core, int64_t row, const struct lessor_obse
 	return a ? forget_protection(core, a, row, err) : -1;
 }
 
+/* Kept by a release with a later epoch, or protected by one, for all that the row tells. */
+static int is_ahead(const struct resource *r, const struct lessor_observed *seen)
+{
+	return observed_retain(seen) > r->retain_epoch ||
+	       (seen->protection == LESSOR_PROTECTION_ON && r->protect_by == PROTECT_NOT_OURS &&
+		r->state != LESSOR_STATE_RETAINED);
+}
+
+int core_retained_ahead(struct core *core, int64_t row, const struct lessor_observed *seen,
+			struct err *err)
+{
+	struct lease_event event = { .kind = LEASE_EVENT_KEPT,
+				     .u.seen = { .row = row, .label = observed_retain(seen) } };
+	struct lease_aggregate *a;
+	struct resource r;
+
+	if (store_resource_by_n(core->store, row, &r, err))
+		return -1;
+	if (!is_ahead(&r, seen))
+		return 0;
+	a = core_lease(core, r.lease, err);
+	return !a || core_apply(core, a, &event, NULL, err) ? -1 : 1;
+}
+
 static int lease_recheck(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
 {
 	const char *account = arg;

@@ -314,6 +314,7 @@ int core_neighbours_listed(struct core *core, struct core_account *a, const stru
 int core_request_account(struct core *core, struct engine_request *r, struct err *err)
 {
 	struct core_account *a = core_account_find(core, r->expected_account);
+	int rc;
 
 	if (r->caller.role != TOKEN_ADMIN) {
 		request_fail(r, RESULT_FORBIDDEN, "forbidden",
@@ -326,9 +327,13 @@ int core_request_account(struct core *core, struct engine_request *r, struct err
 			     "lessor providers");
 		return 0;
 	}
+	if (!a->gen.is_fenced) {
+		rc = core_reconcile_looked(core, a, r, err);
+		if (!rc)
+			r->result = RESULT_OK;
+		return rc < 0 ? -1 : 0;
+	}
 	r->result = RESULT_OK;
-	if (!a->gen.is_fenced)
-		return 0;
 	generation_take_over(&a->gen);
 	/* A newer store may have lifted a protection that this one records. */
 	if (store_generation_put(core->store, &a->gen, err) ||

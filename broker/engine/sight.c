@@ -48,6 +48,8 @@ void core_freeze(struct core *core, const char *account, const char *why)
 
 	if (!a || strcmp(a->frozen, why ? why : "") == 0)
 		return;
+	if (!a->frozen[0])
+		core_reconcile_soon(core, a);
 	TEXT_SET(a->frozen, why ? why : "");
 	if (a->frozen[0])
 		log_error(LOG_FIELDS({ "account", account }),

@@ -126,6 +126,18 @@ static int classify_elsewhere(struct core *core, struct orphan *s, struct err *e
 	return 1;
 }
 
+/* A row of a ledger has it: does what was listed fit the row? */
+static int claimed_check(struct core *core, struct core_account *account, int64_t row,
+			 const struct lessor_observed *seen, struct err *err)
+{
+	int ahead = account->is_reconciling ? core_retained_ahead(core, row, seen, err) : 0;
+
+	if (ahead < 0)
+		return -1;
+	account->ahead += ahead;
+	return ahead ? 0 : core_retained_check(core, row, seen, err);
+}
+
 /* 1: an orphan, classified in *s; 0: not. `seen`: as listed now; NULL: not from a list. */
 static int classify_sighting(struct core *core, struct core_account *account, struct orphan *s,
 			     const struct lessor_observed *seen, struct err *err)
@@ -138,7 +150,7 @@ static int classify_sighting(struct core *core, struct core_account *account, st
 				 err))
 		return -1;
 	if (claim)
-		return seen ? core_retained_check(core, claim, seen, err) : 0;
+		return seen ? claimed_check(core, account, claim, seen, err) : 0;
 	if (core_lease_by_id(core, s->lease, &a, err) < 0)
 		return err->kind == ERR_REFUSED ? classify_elsewhere(core, s, err) : -1;
 	why = orphan_classify(s, a ? &a->lease : NULL, a ? &a->ledger : NULL);
@@ -350,6 +362,7 @@ void core_sweep_due(struct core *core, struct core_account *a)
 	a->is_sweep_put_off = 0;
 	a->sweep_kind = 0;
 	a->sweep_objects = a->sweep_unverified = 0;
+	core_reconcile_begin(a);
 	start_list(core, a);
 }
 
@@ -408,7 +421,7 @@ static int sweep_complete(struct core *core, struct core_account *a, struct err 
 				  core->config.sweep_ms ? sweep.begun_ms + core->config.sweep_ms :
 							  INT64_MAX,
 				  &sweep);
-	return rc;
+	return rc || core_reconcile_end(core, a, orphans.any_newer_than_store, err) ? -1 : 0;
 }
 
 int core_sweep_done(struct core *core, struct core_account *a, struct step *step, struct err *err)
@@ -441,6 +454,7 @@ static int sweep_request_one(struct core *core, struct engine_request *r, struct
 	struct sweep sweep;
 	int64_t now = core_now(core);
 	int64_t handed = 0;
+	int rc;
 
 	if (store_sweep_get(core->store, a->account->config.name, &sweep, err))
 		return -1;
@@ -453,6 +467,9 @@ static int sweep_request_one(struct core *core, struct engine_request *r, struct
 									 now);
 		return 0;
 	case SWEEP_LOOKED:
+		rc = core_reconcile_looked(core, a, r, err);
+		if (rc)
+			return rc;
 		sweep.looked_ms = now;
 		TEXT_SET(sweep.looked_by, r->caller.owner);
 		core_log_later(core,
@@ -475,7 +492,7 @@ static int sweep_request_one(struct core *core, struct engine_request *r, struct
 
 int core_request_sweep(struct core *core, struct engine_request *r, struct err *err)
 {
-	int found = 0;
+	int rc, found = 0;
 
 	if (r->caller.role != TOKEN_ADMIN) {
 		request_fail(r, RESULT_FORBIDDEN, "forbidden", "only an admin may request a sweep");
@@ -488,8 +505,9 @@ int core_request_sweep(struct core *core, struct engine_request *r, struct err *
 		    strcmp(r->expected_account, a->account->config.name) != 0)
 			continue;
 		found = 1;
-		if (sweep_request_one(core, r, a, err))
-			return -1;
+		rc = sweep_request_one(core, r, a, err);
+		if (rc)
+			return rc < 0 ? -1 : 0;
 	}
 	if (!found) {
 		request_fail(r, RESULT_INVALID, "invalid_provider",

@@ -63,19 +63,19 @@ enum http_method {
 };
 
 /* Fields that the server or nearly every route uses, found without a search. */
-#define HTTP_KNOWN_FIELDS(X) \
-	X(HOST, "host", 1) \
-	X(CONTENT_LENGTH, "content-length", 1) \
+#define HTTP_KNOWN_FIELDS(X)                         \
+	X(HOST, "host", 1)                           \
+	X(CONTENT_LENGTH, "content-length", 1)       \
 	X(TRANSFER_ENCODING, "transfer-encoding", 1) \
-	X(CONTENT_TYPE, "content-type", 1) \
-	X(CONTENT_ENCODING, "content-encoding", 1) \
-	X(AUTHORIZATION, "authorization", 1) \
-	X(EXPECT, "expect", 1) \
-	X(ORIGIN, "origin", 1) \
-	X(IDEMPOTENCY_KEY, "idempotency-key", 1) \
-	X(IF_MATCH, "if-match", 1) \
-	X(CONNECTION, "connection", 0) \
-	X(UPGRADE, "upgrade", 0) \
+	X(CONTENT_TYPE, "content-type", 1)           \
+	X(CONTENT_ENCODING, "content-encoding", 1)   \
+	X(AUTHORIZATION, "authorization", 1)         \
+	X(EXPECT, "expect", 1)                       \
+	X(ORIGIN, "origin", 1)                       \
+	X(IDEMPOTENCY_KEY, "idempotency-key", 1)     \
+	X(IF_MATCH, "if-match", 1)                   \
+	X(CONNECTION, "connection", 0)               \
+	X(UPGRADE, "upgrade", 0)                     \
 	X(USER_AGENT, "user-agent", 0)
 
 enum http_known_field {

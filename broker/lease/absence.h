@@ -29,7 +29,7 @@ struct absence_facts {
 	int64_t begun_ms;	/* everything in the observation was read after this ... */
 	int64_t ended_ms;	/* ... and before this */
 	int64_t settle_ms;
-	int is_clock_suspect; /* times are unreliable */
+	int is_clock_suspect;	/* times are unreliable */
 	int64_t store_ahead_ms; /* the store's clock, ahead of the one of these times */
 };
 

@@ -431,6 +431,19 @@ static void aggregate_unprotected(struct applying *p)
 	}
 }
 
+static void aggregate_kept(struct applying *p)
+{
+	for (size_t i = 0; i < p->a->ledger.resource_count; i++) {
+		if (p->a->ledger.resources[i].n == p->e->u.seen.row)
+			to_row(p, &p->a->ledger.resources[i], ROW_KEPT);
+	}
+	if (p->out->retain_rows)
+		to_rows(p, ROW_RETAIN);
+	p->out->retain_rows = 0;
+	/* Its label must be written. */
+	to_lease(p, LEASE_EVENT_UNPROTECTED);
+}
+
 /* ---- keys of two leases ---------------------------------------------------------------------- */
 
 const struct resource *lease_next_handover(const struct lease_aggregate *a,
@@ -561,6 +574,7 @@ static void (*const handlers[LEASE_EVENT_COUNT])(struct applying *p) = {
 	[LEASE_EVENT_LATE_ARRIVAL] = aggregate_late_arrival,
 	[LEASE_EVENT_SWEPT] = aggregate_swept,
 	[LEASE_EVENT_UNPROTECTED] = aggregate_unprotected,
+	[LEASE_EVENT_KEPT] = aggregate_kept,
 	[LEASE_EVENT_HAND_OVER] = aggregate_hand_over,
 	[LEASE_EVENT_INHERIT] = aggregate_inherit,
 };

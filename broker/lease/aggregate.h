@@ -70,6 +70,7 @@ enum lease_op {
 	X(LEASE_EVENT_LATE_ARRIVAL)	/* a resource concluded to be absent was seen after all */ \
 	X(LEASE_EVENT_SWEPT)		/* an orphan of this lease is handed to its cleanup */ \
 	X(LEASE_EVENT_UNPROTECTED)	/* the protection of a retained resource is no longer certain */ \
+	X(LEASE_EVENT_KEPT)		/* it is kept, by a release that this store has lost */ \
 	X(LEASE_EVENT_HAND_OVER)	/* its key passes to another lease that uses it */ \
 	X(LEASE_EVENT_INHERIT)		/* the same, for the lease that receives it */
 /* clang-format on */
@@ -124,9 +125,10 @@ struct lease_decision {
 	const char *by, *reason;
 };
 
-/* What a sweep saw with our valid signature. UNPROTECTED: a row of the ledger. */
+/* What a sweep saw with our valid signature. UNPROTECTED, KEPT: a row of the ledger. */
 struct lease_sighting {
 	int64_t row;
+	int64_t label; /* KEPT: of its retention, 0: none */
 	uint32_t kind, attempt;
 	const char *name, *id;
 	const char *by, *reason;
@@ -170,10 +172,10 @@ struct lease_event {
 			int64_t epoch;			/* of the step */
 			/* until when what it permits may take effect, on the store's clock */
 			int64_t until_ms;
-			const char *host_key;		/* the machine's host key, "" if none */
+			const char *host_key; /* the machine's host key, "" if none */
 		} claim;
 		struct lease_decision decision;	/* RETRY, FORGET, ADOPT */
-		struct lease_sighting seen;	/* LATE_ARRIVAL, SWEPT, UNPROTECTED */
+		struct lease_sighting seen;	/* LATE_ARRIVAL, SWEPT, UNPROTECTED, KEPT */
 		struct lease_handover handover;
 	} u;
 };
@@ -208,7 +210,7 @@ struct lease_facts {
 	 */
 	int64_t presumed_until_ms;
 	const char *request_id; /* how the request is named that asks for it; NULL, "": not at all */
-	int64_t settle_ms; /* how late its provider may show what it created */
+	int64_t settle_ms;	/* how late its provider may show what it created */
 	const struct signer *signer;
 	struct resource_users users; /* PERMIT, REUSE: other leases with the same resource */
 

@@ -56,6 +56,7 @@ struct claim_evidence {
 	int is_read;	 /* `seen` is the answer to the last request, exact and unshared */
 	int is_seen;	 /* `seen` is from an exact, unshared read after the last effect */
 	struct lessor_observed seen;	/* borrowed; zeroed if nothing was read */
+	int is_unproven; /* PERMIT, UNPROTECT: the sentinel had to be read, and could not be */
 	/* the account's sentinel, read last */
 	int is_sentinel_read;
 	int64_t generation; /* the sentinel's counter, 0: none */

@@ -51,7 +51,7 @@ struct resource {
 	 * clock (lease/deadline.h); 0: none may.
 	 */
 	int64_t until_ms;
-	int is_dirty;		/* changed since last written; with n 0 never written */
+	int is_dirty; /* changed since last written; with n 0 never written */
 	/* The bill of it as this process last wrote it (lease/cost.h); from 0: not yet. */
 	int64_t billed_from_ms, billed_to_ms;
 };

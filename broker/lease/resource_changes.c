@@ -52,6 +52,20 @@ static int is_kept(struct row_event *v)
 	return v->l && v->l->retained && v->e->u.claim.epoch == v->l->epoch;
 }
 
+int row_kept(struct row_event *v)
+{
+	int64_t label = v->e->u.seen.label, retain = label;
+
+	if (!v->l || !v->r->ours)
+		return 0;
+	/* Its protection alone shows it. */
+	if (retain <= v->r->retain_epoch)
+		retain = v->r->retain_epoch > v->l->epoch ? v->r->retain_epoch : v->l->epoch;
+	row_keep(v, retain);
+	v->r->label_known = label;
+	return 0;
+}
+
 /* ---- may it be changed? ----------------------------------------------------------------- */
 
 /* Before the label is written. */

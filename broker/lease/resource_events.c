@@ -197,6 +197,8 @@ static const handler table[ROW_EVENT_COUNT][LESSOR_STATE_UNPROTECT_UNKNOWN + 1] 
 			 [LESSOR_STATE_RETAINED] = row_forget,
 			 [LESSOR_STATE_DELETE_UNKNOWN] = row_forget,
 			 [LESSOR_STATE_UNPROTECT_UNKNOWN] = row_forget },
+	/* Where a delete may be under way, its permit is refused, and an operator decides. */
+	[ROW_KEPT] = { [LESSOR_STATE_PRESENT] = row_kept, [LESSOR_STATE_RETAINED] = row_kept },
 	[ROW_HAND_OVER] = { [LESSOR_STATE_PRESENT] = row_hand_over },
 };
 

@@ -27,6 +27,7 @@ enum {
 	ROW_RETAIN,
 	ROW_UNRETAIN, /* its lease is retained; its lease is to be deleted after all */
 	ROW_FORGET,   /* an operator disowns it */
+	ROW_KEPT, /* the provider shows that it is kept, by a release that this store has lost */
 	ROW_HAND_OVER,
 	ROW_EVENT_COUNT
 };
@@ -98,6 +99,7 @@ enum authorization row_authorize(struct row_event *v);
 int attempt_open(struct row_event *v);
 int attempt_refuse(struct row_event *v);
 int row_intend(struct row_event *v);
+int row_kept(struct row_event *v);
 int row_adopt(struct row_event *v);
 int row_reuse(struct row_event *v);
 int row_created(struct row_event *v);

@@ -229,6 +229,7 @@ enum authorization row_authorize(struct row_event *v)
 				    .retain = observed_retain(&e->seen) };
 	struct gate_facts facts = v->f->gate;
 
+	facts.is_verified &= !e->is_unproven;
 	facts.is_shared = v->f->users.count > 0;
 	return lease_authorize(v->f->signer, v->l, &v->a->ledger, v->r->n, v->e->u.claim.epoch, &seen,
 			       &facts, &v->claim->err);

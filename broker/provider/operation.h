@@ -40,10 +40,10 @@
 /* What this operation did for a ledger row. */
 struct operation_effect {
 	int64_t row;
-	int intended;	 /* the intent to create it was granted in this step */
-	int permitted;	 /* an unused permit to delete it */
+	int intended;		 /* the intent to create it was granted in this step */
+	int permitted;		 /* an unused permit to delete it */
 	int64_t send_by_mono_ms; /* the end of its intent or permit for this sender; 0: none */
-	uint32_t change; /* granted LESSOR_CHANGE_ that is not settled yet, 0: none */
+	uint32_t change;	 /* granted LESSOR_CHANGE_ that is not settled yet, 0: none */
 	/* the last request of each kind: 1 + index into `requests`, 0: none */
 	size_t made, destroyed, changed, protected;
 	size_t last;		/* the latest of these; anything read before it is out of date */
@@ -174,6 +174,12 @@ void operation_get(struct operation *op, const struct lessor_action *action, con
  * everything would look absent. -1: not proven now; the observation does not count.
  */
 int operation_prove_project(struct operation *op, struct claim_evidence *evidence);
+
+/*
+ * Before a permit to delete, on a store that others share: reads the sentinel, which shows whether
+ * another process uses the account by now.
+ */
+void operation_read_holder(struct operation *op, struct claim_evidence *evidence);
 
 /* ---- the host's table; setup and teardown of an operation ---- */
 

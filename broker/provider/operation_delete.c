@@ -104,8 +104,10 @@ static int host_permit_delete(struct lessor_call *base, int64_t row,
 		return -1;
 	effect = effect_next(op, row, "permit_delete");
 	if (!effect || row_read_evidence(op, ledger_find(&op->step->ledger, row), from,
-				     "permit_delete", &what.evidence) ||
-	    operation_claim(op, &what))
+					 "permit_delete", &what.evidence))
+		return -1;
+	operation_read_holder(op, &what.evidence);
+	if (operation_claim(op, &what))
 		return -1;
 	effect->permitted = 1;
 	effect->destroyed = 0;
@@ -295,8 +297,11 @@ static int host_permit_change(struct lessor_call *base, int64_t row, uint32_t wh
 		return -1;
 	effect = effect_next(op, row, "permit_change");
 	if (!effect || row_read_evidence(op, ledger_find(&op->step->ledger, row), from,
-				     "permit_change", &what.evidence) ||
-	    operation_claim(op, &what))
+					 "permit_change", &what.evidence))
+		return -1;
+	if (what_change == LESSOR_CHANGE_UNPROTECT)
+		operation_read_holder(op, &what.evidence);
+	if (operation_claim(op, &what))
 		return -1;
 	out.size = change->size;
 	if (!what.is_done && what.labels.count &&

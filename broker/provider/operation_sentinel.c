@@ -55,6 +55,12 @@ static int sentinel_read(struct operation *op, struct claim_evidence *evidence)
 	return 1;
 }
 
+void operation_read_holder(struct operation *op, struct claim_evidence *evidence)
+{
+	if (op->step->reads_sentinel && op->step->lease.n && sentinel_read(op, evidence) != 1)
+		evidence->is_unproven = 1;
+}
+
 int operation_prove_project(struct operation *op, struct claim_evidence *evidence)
 {
 	evidence->begun_ms = op->begun_ms;

@@ -53,6 +53,11 @@ struct step {
 	char host_key[96];		/* the public host key, "" if user_data contains none */
 	uint32_t list_kind;		/* STEP_LIST */
 	/*
+	 * Other processes may use another copy of the store: each permit to delete needs a read of
+	 * the account's sentinel.
+	 */
+	int reads_sentinel;
+	/*
 	 * STEP_OBSERVE: one provision step per lease that this step covers. They move with it
 	 * and end with it, each with a result of its own. This step owns the array, and what
 	 * is not NULL in it when it is freed.

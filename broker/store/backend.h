@@ -69,6 +69,7 @@ struct shard_backend {
 	int (*is_lost)(const struct store *store);
 	int64_t (*deadline_ms)(const struct store *store);
 	int (*freeze)(struct store *store, const char *reason, struct err *err);
+	int (*thaw)(struct store *store, const char *frozen, struct err *err);
 	int (*presume)(struct store *store, int64_t ms, struct err *err);
 	int (*gen_put)(struct store *store, int64_t gen, struct err *err);
 };

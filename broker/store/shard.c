@@ -3,6 +3,7 @@
 #include "store/shards.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -71,6 +72,16 @@ int shard_freeze(struct store *store, const char *reason, struct err *err)
 	return store->backend->shards ? store->backend->shards->freeze(store, reason, err) : 0;
 }
 
+int shard_thaw(struct store *store, const char *frozen, struct err *err)
+{
+	return store->backend->shards ? store->backend->shards->thaw(store, frozen, err) : 0;
+}
+
+int shard_thaws_by_itself(const struct shard *row)
+{
+	return shards_failed_over_at(row) >= 0;
+}
+
 int shard_presume(struct store *store, int64_t ms, struct err *err)
 {
 	return store->backend->shards ? store->backend->shards->presume(store, ms, err) : 0;
@@ -106,6 +117,40 @@ int shards_make(struct store *store, const char *const *accounts, size_t count, 
 			store_rollback(store);
 			return -1;
 		}
+	}
+	return store_commit(store, err);
+}
+
+int64_t shards_failed_over_at(const struct shard *row)
+{
+	size_t len = strlen(SHARD_FAILED_OVER);
+
+	return strncmp(row->frozen, SHARD_FAILED_OVER, len) ? -1 :
+							      strtoll(row->frozen + len, NULL, 10);
+}
+
+int shards_doubt(struct store *store, const char *account, int64_t seen_seq, struct err *err)
+{
+	struct statement *stmt;
+
+	if (!store->backend->shards)
+		return 0;
+	if (store_begin(store, err))
+		return -1;
+	/* In the statement: by now it may be another failover, or none. */
+	stmt = store_prepare(store,
+			     "UPDATE shard SET frozen = '" SHARD_LOST_SEEN "' WHERE account = ?1"
+			     " AND CASE WHEN frozen LIKE '" SHARD_FAILED_OVER "%' THEN"
+			     " substr(frozen, length('" SHARD_FAILED_OVER "') + 1)::bigint"
+			     " ELSE ?2 END < ?2",
+			     err);
+	if (stmt) {
+		bind_text(stmt, 1, account);
+		bind_number(stmt, 2, seen_seq);
+	}
+	if (!stmt || store_run(store, stmt, "telling that a database has lost changes", err)) {
+		store_rollback(store);
+		return -1;
 	}
 	return store_commit(store, err);
 }

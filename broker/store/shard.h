@@ -123,6 +123,13 @@ int64_t shard_clock_ms(void);
  * Freezes the account, and "" ends that. store_shard shows this and what follows from the commit on.
  */
 int shard_freeze(struct store *store, const char *reason, struct err *err);
+/*
+ * Ends that by itself: only if the account is still frozen for the reason `frozen`, since another
+ * daemon may have found a better one.
+ */
+int shard_thaw(struct store *store, const char *frozen, struct err *err);
+/* Is that the reason of a fail-over, which ends if nothing is found to be lost? */
+int shard_thaws_by_itself(const struct shard *row);
 /* Permits that no row shows are presumed for `ms` from now on, or longer if they were already. */
 int shard_presume(struct store *store, int64_t ms, struct err *err);
 /* The generation that is about to be written to the sentinel; a lower one changes nothing. */

@@ -35,5 +35,19 @@ int shards_make(struct store *store, const char *const *accounts, size_t count, 
 typedef void (*shard_fn)(void *arg, const struct shard *row);
 /* All rows, by account, with `now_ms`; gap_ms is 0. `row` is valid during the call. */
 int shards_each(struct store *store, shard_fn fn, void *arg, struct err *err);
+/*
+ * Why claims freeze an account. After the first comes the seq that the row had; the account goes on
+ * by itself if nothing is ahead of the database and no daemon has seen a higher one of the time
+ * before. The second ends with an operator.
+ */
+#define SHARD_FAILED_OVER "the database has failed over since the last claim, at change "
+#define SHARD_LOST_SEEN "the database has lost changes that a daemon has seen in it"
+/* The seq in the first reason; -1: it is not frozen, or for another reason. */
+int64_t shards_failed_over_at(const struct shard *row);
+/*
+ * This daemon has seen `seen_seq` before the failover: if the row had less then, it stays frozen
+ * until an operator decides. Not within a transaction. Any connection.
+ */
+int shards_doubt(struct store *store, const char *account, int64_t seen_seq, struct err *err);
 /* Is the row held by somebody whose time is not up? */
 int shard_is_held(const struct shard *row);

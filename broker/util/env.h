@@ -21,8 +21,8 @@ struct env_http_request {
 	const char *authorization;	/* header value, or NULL; never logged */
 	const void *body;		/* NULL if none; sent as application/json */
 	size_t body_len;
-	int fresh;			/* use a new connection */
-	int64_t timeout_ms;		/* in total, including the response body */
+	int fresh;		 /* use a new connection */
+	int64_t timeout_ms;	 /* in total, including the response body */
 	int64_t send_by_mono_ms; /* sent before this moment of mono_ms, or not at all; 0: any */
 	size_t max_response;		/* bytes; a larger response is ENV_HTTP_BROKEN */
 	const atomic_int *cancel;	/* may be NULL; non-zero cancels the request */

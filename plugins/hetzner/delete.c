@@ -157,7 +157,8 @@ static enum delete_state delete_state(struct hz *z, const struct lessor_resource
 	    strcmp(action.id, row->action) != 0 || !action_is(&action, "delete_server", row->id))
 		return DELETE_UNTOLD;
 	return action.status == ACTION_SUCCESS ? DELETE_DONE :
-	       action.status == ACTION_ERROR ? DELETE_FAILED : DELETE_RUNS;
+	       action.status == ACTION_ERROR   ? DELETE_FAILED :
+						 DELETE_RUNS;
 }
 
 static int delete_again(struct hz *z, const struct lessor_resource *row, const char *reason)
@@ -254,7 +255,8 @@ static int delete_found_nothing(struct hz *z, const struct lessor_resource *row)
 	resource_path(row, path, sizeof(path));
 	api_get(z->call, path, 0, &reply);
 	if (read_is_absent(&reply))
-		return record_vanished(z, row, "its delete, an exact read and a listing found nothing");
+		return record_vanished(z, row,
+				       "its delete, an exact read and a listing found nothing");
 	if (reply.rule)
 		return read_failed(z, &reply);
 	return lessor_retry(z->call, LESSOR_CLASS_PROVIDER, 0,

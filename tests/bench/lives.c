@@ -30,7 +30,8 @@
 #define ID_ROOM 32
 
 #define SSH_KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl bench"
-#define WISH "{\"provider\":\"%s\",\"class\":\"standard\",\"sshPublicKey\":\"" SSH_KEY "\"," \
+#define WISH                                                                            \
+	"{\"provider\":\"%s\",\"class\":\"standard\",\"sshPublicKey\":\"" SSH_KEY "\"," \
 	"\"ttlSeconds\":86400,\"idleTimeoutSeconds\":86400}"
 
 enum what { LIVES, CREATES, BEATS, RUNS, GET };
@@ -439,7 +440,8 @@ static void read_token(void)
 static int usage(void)
 {
 	fputs("usage: lives -p PORT [-a ACCOUNT] [-n CLIENTS] [-t SECONDS [-w SECONDS]] [-m MOST]\n"
-	      "       [-d SECONDS] lives | creates | beats FILE | runs BYTES | get PATH\n", stderr);
+	      "       [-d SECONDS] lives | creates | beats FILE | runs BYTES | get PATH\n",
+	      stderr);
 	return 2;
 }
 
@@ -449,7 +451,9 @@ int main(int argc, char **argv)
 
 	while ((c = getopt(argc, argv, "a:p:n:t:w:m:d:")) != -1) {
 		switch (c) {
-		case 'a': account = optarg; break;
+		case 'a':
+			account = optarg;
+			break;
 		case 'p': port = (int)strtol(optarg, NULL, 10); break;
 		case 'n': client_count = (int)strtol(optarg, NULL, 10); break;
 		case 't': seconds = strtod(optarg, NULL); break;

@@ -108,7 +108,7 @@ class Contract(unittest.TestCase):
         keys = "".join(re.findall(r'"([^"]*)"', parts))
         there = []
         for method, path, role, query in re.findall(
-                r'\{ HTTP_(\w+), "([^"]+)", (ROLE_\w+),\s*\w+,\s*\w+,\s*(?:NULL|&\w+),'
+                r'\{ HTTP_(\w+), "([^"]+)", (ROLE_\w+),\s*\w+,\s*\w+,\s*\w+,\s*(?:NULL|&\w+),'
                 r'\s*("[^"]*"|LIST_QUERY),', text):
             query = keys if query == "LIST_QUERY" else query.strip('"')
             there.append([method, f"`{path}`", ROLES[role],

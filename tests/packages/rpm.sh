@@ -222,10 +222,10 @@ lessord libsqlite3.so
 lessord libssl.so
 lessord libz.so
 lessord shadow-utils
+lessord systemd
+lessord-postgresql lessord(x86-64) = $version-1
 lessord-postgresql libcrypto.so
 lessord-postgresql libpq.so
-lessord-postgresql lessord(x86-64) = $version-1
-lessord systemd
 EOF
 same "the requirements" "$work/expected" "$work/found"
 for file in $(files_of 1); do

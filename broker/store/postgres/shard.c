@@ -23,13 +23,16 @@ static const char claim_sql[] =
 	"WITH me AS MATERIALIZED (SELECT " SHARD_IDENTITY " AS id),"
 	" old AS MATERIALIZED (SELECT * FROM shard WHERE account = $1 FOR UPDATE),"
 	" seen AS MATERIALIZED (SELECT CASE"
-	" WHEN old.db_id NOT IN ('', me.id) THEN 'the database has failed over since the last claim'"
-	" WHEN old.seq < $5::bigint THEN 'the database has lost what this daemon has seen in it'"
+	" WHEN old.seq < $5::bigint THEN '" SHARD_LOST_SEEN "'"
+	" WHEN old.db_id NOT IN ('', me.id) THEN '" SHARD_FAILED_OVER "' || old.seq"
 	" ELSE '' END AS wrong FROM old, me),"
 	" taken AS (UPDATE shard s SET owner = $2, address = $3, epoch = old.epoch + 1,"
 	" seq = old.seq + 1, since_ms = " SHARD_NOW ", renewed_ms = " SHARD_NOW
 	", expires_ms = " SHARD_NOW " + $4::bigint, db_id = me.id, backend_pid = pg_backend_pid(),"
-	" frozen = CASE WHEN seen.wrong <> '' THEN seen.wrong ELSE old.frozen END,"
+	/* A reason that does not end by itself stays. */
+	" frozen = CASE WHEN seen.wrong = '' OR (seen.wrong LIKE '" SHARD_FAILED_OVER "%'"
+	" AND old.frozen <> '' AND old.frozen NOT LIKE '" SHARD_FAILED_OVER "%')"
+	" THEN old.frozen ELSE seen.wrong END,"
 	" presumed_until_ms = CASE WHEN seen.wrong <> '' THEN " SHARD_NOW " + $6::bigint"
 	" ELSE old.presumed_until_ms END"
 	" FROM old, me, seen WHERE s.account = old.account AND (old.owner = '' OR old.owner = $7"
@@ -73,8 +76,8 @@ static int claim_send(struct pg_shard *s, struct pg_connection *c, const struct 
 		      struct shard *ret, struct err *err)
 {
 	char ttl[24], seen[24], presume[24];
-	const char *params[] = { claim->account, claim->nonce, claim->address, ttl, seen, presume,
-				 s->previous };
+	const char *params[] = { claim->account, claim->nonce, claim->address, ttl,
+				 seen,		 presume,      s->previous };
 	PGresult *result;
 	int rows;
 
@@ -309,6 +312,14 @@ static int postgres_freeze(struct store *store, const char *reason, struct err *
 			 reason, 0, frozen_answer, err);
 }
 
+static int postgres_thaw(struct store *store, const char *frozen, struct err *err)
+{
+	return own_write(store,
+			 "UPDATE shard SET frozen = '' WHERE account = ?1 AND frozen = ?2"
+			 " RETURNING frozen",
+			 frozen, 0, frozen_answer, err);
+}
+
 static int postgres_presume(struct store *store, int64_t ms, struct err *err)
 {
 	return own_write(store,
@@ -332,6 +343,7 @@ const struct shard_backend shard_backend_postgres = {
 	.is_lost = postgres_is_lost,
 	.deadline_ms = postgres_deadline_ms,
 	.freeze = postgres_freeze,
+	.thaw = postgres_thaw,
 	.presume = postgres_presume,
 	.gen_put = postgres_gen_put,
 };

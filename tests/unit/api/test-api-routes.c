@@ -189,6 +189,27 @@ static void b169_every_route_method_and_role(void **state)
 	}
 }
 
+/* What changes a lease or an account goes to the daemon that owns it. */
+static void changes_go_to_the_owner(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < route_count; i++) {
+		const struct route *route = &route_table[i];
+		int is_about_one = strstr(route->path, "{lease}") ||
+				   strstr(route->path, "{account}");
+
+		print_message("%s %s\n", http_method_name(route->method), route->path);
+		if (route->method != HTTP_GET && is_about_one)
+			assert_int_not_equal(route->goes, GOES_NOWHERE);
+		if (route->goes >= GOES_BY_LEASE)
+			assert_non_null(strstr(route->path, "{lease}"));
+		if (route->goes == GOES_BY_PATH)
+			assert_non_null(strstr(route->path, "{account}"));
+		if (route->goes == GOES_BY_QUERY)
+			assert_true(route_knows_query(route, "provider", 8));
+	}
+}
+
 /* The OpenAPI file describes the same routes, both ways. */
 static void openapi_and_the_table_agree(void **state)
 {
@@ -547,6 +568,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_path_finds_its_own_route),
 		cmocka_unit_test(a_segment_has_its_bound),
+		cmocka_unit_test(changes_go_to_the_owner),
 		TEST(b169_every_route_method_and_role),
 		TEST(openapi_and_the_table_agree),
 		TEST(b100_to_b107_paths),

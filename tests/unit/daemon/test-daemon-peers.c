@@ -199,6 +199,50 @@ static void each_passing_on_is_counted(void **state)
 	assert_int_equal(takeovers, 2);
 }
 
+static void at_seq(int64_t seq, const char *frozen)
+{
+	struct shard row = { .account = "one", .seq = seq };
+
+	TEXT_SET(row.frozen, frozen);
+	peers_begin(peers, now);
+	peers_saw_shard(peers, &row);
+	peers_end(peers);
+}
+
+static int64_t lost(void)
+{
+	const char *account;
+	size_t at = 0;
+	int64_t seq = peers_lost(peers, &at, &account);
+
+	if (seq) {
+		assert_string_equal(account, "one");
+		assert_int_equal(peers_lost(peers, &at, &account), 0);
+	}
+	return seq;
+}
+
+/* The server that was promoted has less than was read from the one before. */
+static void a_failover_is_compared_with_what_was_seen(void **state)
+{
+	(void)state;
+	at_seq(100, "");
+	at_seq(90, "");
+	assert_int_equal(lost(), 0);
+	assert_int_equal(peers_seq(peers, "one"), 100);
+	at_seq(93, SHARD_FAILED_OVER "90");
+	assert_int_equal(lost(), 100);
+	/* Until it is told, or over; and once for each failover. */
+	at_seq(97, SHARD_FAILED_OVER "90");
+	assert_int_equal(lost(), 100);
+	at_seq(98, SHARD_LOST_SEEN);
+	assert_int_equal(lost(), 0);
+	at_seq(99, "");
+	assert_int_equal(peers_seq(peers, "one"), 99);
+	at_seq(101, SHARD_FAILED_OVER "99");
+	assert_int_equal(lost(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +255,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(who_is_silent_is_not_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_passing_on_is_counted, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_failover_is_compared_with_what_was_seen, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

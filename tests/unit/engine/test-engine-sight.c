@@ -2,7 +2,11 @@
 /* When blind, nothing ends: absences do not count, and no lease ends while nobody may decide it. */
 #include "fixture.h"
 
+#include <stdlib.h>
+
+#include "engine/ownership.h"
 #include "lease/lease.h"
+#include "util/text.h"
 
 /* The world's leases: TTL one hour, idle timeout half an hour. */
 #define IDLE (30 * MINUTE)
@@ -236,6 +240,120 @@ static void a_permit_is_presumed_where_commits_were_lost(void **state)
 	assert_int_equal(lease(ID).retained, 1);
 }
 
+/* ---- and how it goes on ---------------------------------------------------------------------- */
+
+/* What the owner of the account was told. */
+static struct {
+	int compared, thawed;
+	char ahead[128];
+} told;
+
+static int told_reconciled(void *arg, struct store *store, const char *ahead, struct err *err)
+{
+	(void)arg;
+	(void)store;
+	(void)err;
+	told.compared++;
+	TEXT_SET(told.ahead, ahead);
+	return 0;
+}
+
+static int told_thaw(void *arg, struct store *store, struct err *err)
+{
+	(void)arg;
+	(void)store;
+	(void)err;
+	told.thawed++;
+	return 0;
+}
+
+static void freeze_owned(void)
+{
+	static const struct engine_ownership ownership = { .reconciled = told_reconciled,
+							   .thaw = told_thaw };
+
+	memset(&told, 0, sizeof(told));
+	w.d.config.ownership = &ownership;
+	world_restart(&w, NULL);
+	core_freeze(w.d.core, "toy", "its newest commits may be lost");
+}
+
+static struct asked ask_looked(enum request_kind kind)
+{
+	struct asked a = { 0 };
+
+	a.request.kind = kind;
+	a.request.caller.role = TOKEN_ADMIN;
+	a.request.sweep = SWEEP_LOOKED;
+	strcpy(a.request.expected_account, "toy");
+	world_ask(&w, &a);
+	return a;
+}
+
+static void a_frozen_account_is_compared_with_the_store(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	freeze_owned();
+	world_settle(&w);
+	assert_int_equal(told.compared, 0);
+	assert_int_equal(ask_looked(REQUEST_ACCOUNT).request.result, RESULT_CONFLICT);
+	assert_int_equal(ask_looked(REQUEST_SWEEP).request.result, RESULT_CONFLICT);
+	assert_int_equal(told.thawed, 0);
+	world_pass(&w, 10 * SECOND);
+	assert_int_equal(told.compared, 1);
+	assert_string_equal(told.ahead, "");
+	assert_int_equal(lease(ID).retained, 0);
+	assert_int_equal(ask_looked(REQUEST_ACCOUNT).request.result, RESULT_OK);
+	assert_int_equal(ask_looked(REQUEST_SWEEP).request.result, RESULT_OK);
+	assert_int_equal(told.thawed, 2);
+	/* Once. */
+	world_pass(&w, HOUR);
+	assert_int_equal(told.compared, 1);
+}
+
+/* Its newest commits are lost, and with them the release that kept the machine. */
+static void what_lost_releases_kept_is_kept_again(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	labels_add(&w.cloud[0].labels, LESSOR_LABEL_RETAIN, "7");
+	freeze_owned();
+	world_pass(&w, 10 * SECOND);
+	assert_int_equal(told.compared, 1);
+	assert_string_equal(told.ahead, "1 kept by releases that are lost");
+	assert_int_equal(lease(ID).state, LEASE_RELEASED);
+	assert_int_equal(lease(ID).retained, 1);
+	assert_true(lease(ID).epoch > 7);
+	assert_int_equal(first_row(ID).state, LESSOR_STATE_RETAINED);
+	assert_int_equal(first_row(ID).retain_epoch, 7);
+	core_freeze(w.d.core, "toy", "");
+	world_pass(&w, 2 * HOUR);
+	assert_int_equal(world_alive(&w), 1);
+	assert_int_equal(w.deleted, 0);
+}
+
+static void an_unknown_machine_is_ahead_of_the_store(void **state)
+{
+	char command[300];
+
+	(void)state;
+	snprintf(command, sizeof(command),
+		 "cd '%s' && cp store old && cp store-wal old-wal 2>&-; true", w.d.folder);
+	assert_int_equal(system(command), 0);
+	create_ready(ID);
+	snprintf(command, sizeof(command),
+		 "cd '%s' && rm -f store-wal store-shm && mv old store && "
+		 "mv old-wal store-wal 2>&-; true",
+		 w.d.folder);
+	w.between_lives = command;
+	freeze_owned();
+	world_pass(&w, 10 * SECOND);
+	assert_int_equal(told.compared, 1);
+	assert_string_equal(told.ahead, "orphans that it does not know");
+	assert_int_equal(world_alive(&w), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +369,9 @@ int main(void)
 		TEST(a_frozen_account_creates),
 		TEST(nothing_is_concluded_in_a_frozen_account),
 		TEST(a_permit_is_presumed_where_commits_were_lost),
+		TEST(a_frozen_account_is_compared_with_the_store),
+		TEST(what_lost_releases_kept_is_kept_again),
+		TEST(an_unknown_machine_is_ahead_of_the_store),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,10 @@
 #define SETTLE 60000
 
 static const struct lease_facts facts = {
-	.now_ms = NOW + HOUR, .account = "hetzner", .settle_ms = SETTLE, .gate.is_verified = 1,
+	.now_ms = NOW + HOUR,
+	.account = "hetzner",
+	.settle_ms = SETTLE,
+	.gate.is_verified = 1,
 };
 
 /* A lease in cleanup with a server and a key, rows 1 and 2. */
@@ -25,8 +28,16 @@ static struct lease_aggregate owing(uint32_t server, uint32_t key)
 {
 	struct lease_aggregate a = { .lease = owed() };
 	struct resource r = {
-		.n = 1, .lease = 1, .account = "hetzner", .attempt = 1, .kind = LESSOR_KIND_SERVER,
-		.state = server, .ours = 1, .name = "a-server", .id = "17", .created_ms = NOW,
+		.n = 1,
+		.lease = 1,
+		.account = "hetzner",
+		.attempt = 1,
+		.kind = LESSOR_KIND_SERVER,
+		.state = server,
+		.ours = 1,
+		.name = "a-server",
+		.id = "17",
+		.created_ms = NOW,
 		.changed_ms = NOW,
 	};
 
@@ -42,10 +53,14 @@ static struct lease_aggregate owing(uint32_t server, uint32_t key)
 }
 
 /* A claim by a step of the current epoch about row 1. */
-static struct lease_claim claim(struct lease_aggregate *a, enum lease_claim_kind kind, int64_t now_ms)
+static struct lease_claim claim(struct lease_aggregate *a, enum lease_claim_kind kind,
+				int64_t now_ms)
 {
 	struct lease_claim claim = {
-		.kind = kind, .row = 1, .action = "5", .text = "because",
+		.kind = kind,
+		.row = 1,
+		.action = "5",
+		.text = "because",
 		.evidence = { .is_absent = 1, .is_proof = 1 },
 	};
 	struct lease_event event = {
@@ -166,7 +181,10 @@ static void a_dying_key_is_not_used(void **state)
 	for (int deleting = 0; deleting < 2; deleting++) {
 		struct lease_aggregate a = { .lease = fresh() };
 		struct lease_claim claim = {
-			.kind = CLAIM_REUSE, .resource_kind = LESSOR_KIND_KEY, .id = "18", .text = "a-key",
+			.kind = CLAIM_REUSE,
+			.resource_kind = LESSOR_KIND_KEY,
+			.id = "18",
+			.text = "a-key",
 		};
 		struct lease_event event = {
 			.kind = LEASE_EVENT_CLAIM,
@@ -365,6 +383,30 @@ static void a_refused_delete_is_in_the_timeline_once(void **state)
 	lease_aggregate_fini(&a);
 }
 
+static void a_permit_waits_for_the_sentinel(void **state)
+{
+	struct lease_aggregate a = owing(LESSOR_STATE_PRESENT, LESSOR_STATE_PRESENT);
+	struct lease_facts then = facts;
+	struct lease_claim permit = { .kind = CLAIM_PERMIT,
+				      .row = 1,
+				      .evidence = { .is_read = 1, .is_unproven = 1 } };
+	struct lease_event event = {
+		.kind = LEASE_EVENT_CLAIM,
+		.u.claim = { .claim = &permit, .epoch = a.lease.epoch, .host_key = "" },
+	};
+	struct lease_effects out = { 0 };
+
+	(void)state;
+	then.gate.is_verified = 1;
+	then.signer = &signer;
+	lease_apply(&a, &event, &then, &out);
+	assert_int_equal(permit.result, -1);
+	assert_int_equal(out.not_now, 1);
+	assert_int_equal(out.refusal_class, 0);
+	assert_non_null(strstr(out.refusal_text, "not verified"));
+	lease_aggregate_fini(&a);
+}
+
 /* Of two that are kept one has lost its protection. */
 static void only_the_row_that_is_named_is_unprotected(void **state)
 {
@@ -388,10 +430,40 @@ static void only_the_row_that_is_named_is_unprotected(void **state)
 	lease_aggregate_fini(&a);
 }
 
+/* The provider shows a later release than the store has, by a label or by protection alone. */
+static void what_is_found_to_be_kept_is_retained(void **state)
+{
+	(void)state;
+	for (int has_label = 0; has_label < 2; has_label++) {
+		struct lease_aggregate a = owing(LESSOR_STATE_PRESENT, LESSOR_STATE_DELETING);
+		struct lease_event event = { .kind = LEASE_EVENT_KEPT,
+					     .u.seen = { .row = 1, .label = has_label ? 40 : 0 } };
+		struct lease_facts then = facts;
+		struct lease_effects out = { 0 };
+		int64_t epoch = a.lease.epoch;
+
+		lease_apply(&a, &event, &then, &out);
+		assert_int_equal(a.ledger.resources[0].state, LESSOR_STATE_RETAINED);
+		assert_int_equal(a.ledger.resources[0].retain_epoch, has_label ? 40 : epoch);
+		assert_int_equal(a.ledger.resources[0].label_known, has_label ? 40 : 0);
+		assert_int_equal(a.ledger.resources[0].marked_ms, 0);
+		assert_int_equal(a.lease.retained, 1);
+		assert_true(a.lease.epoch > (has_label ? 40 : epoch));
+		/* Its delete may be under way, whatever is found. */
+		assert_int_equal(a.ledger.resources[1].state, LESSOR_STATE_DELETING);
+		event.u.seen.row = 2;
+		lease_apply(&a, &event, &then, &out);
+		assert_int_equal(a.ledger.resources[1].state, LESSOR_STATE_DELETING);
+		lease_aggregate_fini(&a);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_accepted_delete_is_not_done),
+		cmocka_unit_test(what_is_found_to_be_kept_is_retained),
+		cmocka_unit_test(a_permit_waits_for_the_sentinel),
 		cmocka_unit_test(a_delete_without_an_answer_may_have_happened),
 		cmocka_unit_test(a_failed_delete_says_nothing_of_an_earlier_one),
 		cmocka_unit_test(absence_without_a_delete_needs_a_second_look),

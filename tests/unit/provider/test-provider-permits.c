@@ -78,6 +78,39 @@ static void test_permit_delete(void **state)
 	TOY_CASES(&toy_table, STEP_RETAIN, elsewhere);
 }
 
+/* On a shared store: who holds the account by now is read between the resource and its permit. */
+static void test_the_holder_is_read_before_a_permit(void **state)
+{
+	const struct claim_evidence *e;
+	struct toy toy;
+	(void)state;
+
+	toy_start_case(&toy, &toy_table, PRESENT);
+	toy.is_shared = 1;
+	toy_label(&toy, TOY_SENTINEL, LESSOR_LABEL_GEN, "12");
+	toy_label(&toy, TOY_SENTINEL, LESSOR_LABEL_HOLDER, "abcdef");
+	step_free(toy_play(&toy, STEP_CLEANUP, PERMIT "DELETE /servers/42 1; deleting 1 7"));
+	assert_int_equal(toy.sent_count, 3);
+	assert_string_equal(toy.sent[1].url, "https://api.toy.example/v1/marks/77");
+	e = &toy.last[CLAIM_PERMIT].evidence;
+	assert_int_equal(e->is_read && e->is_sentinel_read && !e->is_unproven, 1);
+	assert_int_equal(e->generation, 12);
+	assert_string_equal(e->holder, "abcdef");
+	toy_stop(&toy);
+	/* It could not be read: the gate is told. */
+	toy_start_case(&toy, &toy_table, PRESENT);
+	toy.is_shared = 1;
+	step_free(toy_play(&toy, STEP_CLEANUP, "lose GET /marks/77; " PERMIT));
+	assert_int_equal(e->is_read && !e->is_sentinel_read && e->is_unproven, 1);
+	toy_stop(&toy);
+	/* Nobody else can use the store. */
+	toy_start_case(&toy, &toy_table, PRESENT);
+	step_free(toy_play(&toy, STEP_CLEANUP, PERMIT "DELETE /servers/42 1; deleting 1 7"));
+	assert_int_equal(toy.sent_count, 2);
+	assert_int_equal(e->is_sentinel_read || e->is_unproven, 0);
+	toy_stop(&toy);
+}
+
 /* What was permitted or intended never becomes durable: nothing is sent, however often. */
 static void test_nothing_is_sent_for_an_account_that_has_moved(void **state)
 {
@@ -652,6 +685,7 @@ int main(void)
 #define T(name) cmocka_unit_test(name)
 	const struct CMUnitTest tests[] = {
 		T(test_permit_delete),
+		T(test_the_holder_is_read_before_a_permit),
 		T(test_nothing_is_sent_for_an_account_that_has_moved),
 		T(test_a_permit_is_judged_by_the_answer),
 		T(test_a_delete_needs_its_permit),

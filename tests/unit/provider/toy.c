@@ -298,6 +298,7 @@ struct step *toy_step(struct toy *toy, enum step_op op, toy_script script)
 	step->barrier = toy_barrier;
 	step->claim_arg = toy;
 	step->deadline_ms = toy_wall(toy) + 60000;
+	step->reads_sentinel = toy->is_shared;
 	if (!toy->is_account) {
 		step->lease.n = 1;
 		strcpy(step->lease.id, TOY_LEASE);

@@ -76,6 +76,7 @@ struct toy {
 	struct account *account;
 	int64_t wall_ms, mono_ms;	/* the test moves them */
 	int is_account;			/* its steps belong to the account, not to a lease */
+	int is_shared;			/* its permits need a read of the sentinel */
 	int is_moved;			/* its steps' barriers are refused */
 
 	pthread_mutex_t lock;		/* of what follows */

@@ -468,6 +468,37 @@ static void a_database_that_has_lost_something_is_frozen(void **state)
 	assert_string_not_equal(own.frozen, "");
 }
 
+/* After a failover: another daemon, which has seen more, tells before the owner goes on. */
+static void who_has_seen_more_tells(void **state)
+{
+	struct store *a = shard_store(NULL), *b = shard_store(NULL);
+	struct shard row;
+
+	(void)state;
+	assert_int_equal(shard_take(a, NULL), 0);
+	assert_int_equal(store_begin(a, NULL), 0);
+	assert_int_equal(shard_freeze(a, SHARD_FAILED_OVER "90", NULL), 0);
+	assert_int_equal(store_commit(a, NULL), 0);
+	row = *store_shard(a);
+	assert_int_equal(shards_failed_over_at(&row), 90);
+	assert_true(shard_thaws_by_itself(&row));
+	assert_int_equal(shards_doubt(b, row.account, 90, NULL), 0);
+	assert_int_equal(shard_renew(a, NULL), 0);
+	assert_string_equal(store_shard(a)->frozen, row.frozen);
+	assert_int_equal(shards_doubt(b, row.account, 91, NULL), 0);
+	/* The owner has not read that yet. */
+	assert_int_equal(store_begin(a, NULL), 0);
+	assert_int_equal(shard_thaw(a, row.frozen, NULL), 0);
+	assert_int_equal(store_commit(a, NULL), 0);
+	assert_string_equal(store_shard(a)->frozen, SHARD_LOST_SEEN);
+	assert_false(shard_thaws_by_itself(store_shard(a)));
+	assert_int_equal(shards_doubt(b, row.account, 92, NULL), 0);
+	assert_int_equal(store_begin(a, NULL), 0);
+	assert_int_equal(shard_thaw(a, SHARD_LOST_SEEN, NULL), 0);
+	assert_int_equal(store_commit(a, NULL), 0);
+	assert_string_equal(store_shard(a)->frozen, "");
+}
+
 static void the_gap_of_a_claim(void **state)
 {
 	struct store *a = shard_store(NULL), *b = shard_store(NULL);
@@ -593,6 +624,7 @@ int main(void)
 		TEST(a_living_owner_keeps_its_lock),
 		TEST(what_the_owner_writes_into_its_row),
 		TEST(a_database_that_has_lost_something_is_frozen),
+		TEST(who_has_seen_more_tells),
 		TEST(the_gap_of_a_claim),
 		TEST(a_clock_that_moves_presumes_permits),
 		TEST(all_rows_are_read),

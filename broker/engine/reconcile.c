@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a frozen account goes on. Its database may have lost commits, so the account itself is asked:
+ * the probe reads the sentinel, and a sweep that began after the freeze lists everything. What the
+ * provider shows to be kept is retained again; what else is newer than the database is reported as
+ * orphans are. If nothing is, a failover ends here; else an operator decides.
+ */
+#include "engine/internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "engine/ownership.h"
+
+/* By then each living daemon has read the row, and has told if it had seen more before. */
+#define OTHERS_LOOK_MS 5000
+
+void core_reconcile_soon(struct core *core, struct core_account *a)
+{
+	a->is_reconciled = 0;
+	if (!core->config.ownership)
+		return;
+	account_task_soon(core, a, TASK_PROBE);
+	/* If a sweep is running, its end schedules this one. */
+	if (!a->is_sweeping)
+		sweep_schedule(core, a, core_now(core) + OTHERS_LOOK_MS);
+}
+
+void core_reconcile_begin(struct core_account *a)
+{
+	a->is_reconciling = a->frozen[0] != '\0';
+	a->ahead = 0;
+}
+
+static void ahead_text(const struct core_account *a, int has_orphans, char *ret, size_t size)
+{
+	ret[0] = '\0';
+	if (a->ahead)
+		snprintf(ret, size, "%" PRId64 " kept by releases that are lost%s", a->ahead,
+			 has_orphans ? ", and orphans" : "");
+	else if (has_orphans)
+		snprintf(ret, size, "orphans that it does not know");
+}
+
+int core_reconcile_end(struct core *core, struct core_account *a, int has_orphans, struct err *err)
+{
+	const struct engine_ownership *ownership = core->config.ownership;
+	char ahead[80];
+
+	if (!a->frozen[0] || !ownership || !ownership->reconciled)
+		return 0;
+	if (!a->is_reconciling || !core_account_is_verified(core, a)) {
+		sweep_schedule(core, a, core_now(core) + OTHERS_LOOK_MS);
+		return 0;
+	}
+	ahead_text(a, has_orphans, ahead, sizeof(ahead));
+	a->is_reconciled = 1;
+	core_log_later(core,
+		       &(struct log_origin){ .level = ahead[0] ? LOG_LEVEL_ERROR : LOG_LEVEL_NOTICE,
+					     .account = a->account->config.name,
+					     .event = "account.reconciled" },
+		       "frozen account %s was compared with the database: %s",
+		       a->account->config.name, ahead[0] ? ahead : "nothing is newer");
+	return ownership->reconciled(ownership->arg, core->store, ahead, err);
+}
+
+int core_reconcile_looked(struct core *core, struct core_account *a, struct engine_request *r,
+			  struct err *err)
+{
+	const struct engine_ownership *ownership = core->config.ownership;
+	const char *name = a->account->config.name;
+
+	if (!a->frozen[0] || !ownership || !ownership->thaw)
+		return 0;
+	if (!a->is_reconciled) {
+		request_fail(r, RESULT_CONFLICT, "not_reconciled",
+			     "account %s was not compared with the database yet; try again in a "
+			     "minute",
+			     name);
+		return 1;
+	}
+	core_log_later(core,
+		       &(struct log_origin){ .level = LOG_LEVEL_NOTICE,
+					     .account = name,
+					     .event = "account.thawed" },
+		       "%s has looked at frozen account %s: this store may use it from now on%s%s",
+		       r->caller.owner, name, r->reason[0] ? ": " : "", r->reason);
+	return ownership->thaw(ownership->arg, core->store, err) ? -1 : 0;
+}
