@@ -47,6 +47,9 @@ class Late(Case):
         answer = late.result(60)
         self.assertEqual((answer.status, answer.error), (409, "lease_changed"), answer)
         self.kept(group, lease)
+        # Who does not own the account has not looked, and believes who does.
+        for member in group.members:
+            self.assertEqual(group.lease(member, lease)["retention"], "protected")
 
     def test_the_owner_dies_and_who_forwards_it_sleeps(self):
         group = self.group(cluster().database(), 3)
