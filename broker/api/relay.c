@@ -385,6 +385,16 @@ static void on_posted(const struct peer_answer *answer, void *arg)
 	posted_free(posted);
 }
 
+int relay_is_elsewhere(const struct relay *relay, const char *account)
+{
+	struct relay_route route;
+
+	if (!relay)
+		return 0;
+	relay->config.find(relay->config.arg, account, &route);
+	return route.place == RELAY_OTHER;
+}
+
 int relay_post(struct relay *relay, const struct relay_post *post, relay_post_fn done, void *arg)
 {
 	static const char type[] = "content-type: " FORWARDED_JSON;

@@ -1,0 +1,379 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Several daemons, one of which dies, stops or is late, and databases that lose something: what
+was acknowledged holds, no server is deleted that somebody keeps, and none is made twice. The
+numbers T1 to T14 are those of the table in tests/README.md."""
+
+import os
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import postgres  # noqa: E402
+from daemons import Group  # noqa: E402
+from harness import cluster, moment, need, new_id, skip, until  # noqa: E402
+
+
+class Case(unittest.TestCase):
+    def group(self, url, count=2, **options):
+        group = Group(url, count, **options)
+        self.addCleanup(group.close)
+        return group
+
+    def kept(self, group, lease):
+        """It is retained and protected, and its server is there."""
+        member = group.owner()
+        until(lambda: group.lease(member, lease).get("retention") == "protected",
+              why=lambda: "%r\n%s" % (group.lease(member, lease), group.said()))
+        self.assertEqual(group.lease(member, lease)["cleanup"]["state"], "retained")
+        self.assertTrue(group.server(lease)["protected"])
+
+
+class Late(Case):
+    """T4: a delete that was accepted before a no-delete release, and arrives after it."""
+
+    def test_it_is_held_on_its_way_to_the_owner(self):
+        group = self.group(cluster().database())
+        owner = group.owner()
+        (relay,) = group.others(owner)
+        lease = group.create(relay)
+        owner.gate.shut()
+        late = group.later(group.release, relay, lease, True)
+        self.assertTrue(owner.gate.held.wait(60))
+        kept = group.release(owner, lease, False, wait=20)
+        self.assertEqual((kept.status, kept.lease["retention"]), (200, "protected"), kept)
+        owner.gate.open()
+        answer = late.result(60)
+        self.assertEqual((answer.status, answer.error), (409, "lease_changed"), answer)
+        self.kept(group, lease)
+        # Who does not own the account has not looked, and believes who does.
+        for member in group.members:
+            self.assertEqual(group.lease(member, lease)["retention"], "protected")
+
+    def test_the_owner_dies_and_who_forwards_it_sleeps(self):
+        group = self.group(cluster().database(), 3)
+        owner = group.owner()
+        relay, third = group.others(owner)
+        lease = group.create(third)
+        owner.gate.shut()
+        late = group.later(group.release, relay, lease, True)
+        self.assertTrue(owner.gate.held.wait(60))
+        relay.stop()
+        owner.kill()
+        self.assertIs(group.owner(), third)
+        kept = group.release(third, lease, False, wait=20)
+        self.assertEqual((kept.status, kept.lease["retention"]), (200, "protected"), kept)
+        relay.go_on()
+        owner.gate.open()
+        answer = late.result(60)
+        # It had no answer within its time, or it was too late.
+        self.assertIn((answer.status, answer.error),
+                      [(409, "lease_changed"), (503, "account_moving")], answer)
+        self.kept(group, lease)
+
+    def test_one_request_twice(self):
+        group = self.group(cluster().database())
+        owner = group.owner()
+        (relay,) = group.others(owner)
+        lease = group.create(owner)
+        first = group.release(owner, lease, False, "only-once", 20)
+        events = group.events(owner, lease)
+        again = group.release(relay, lease, False, "only-once", 20)
+        self.assertEqual((first.status, again.status), (200, 200))
+        self.assertEqual(again.lease["endedAt"], first.lease["endedAt"])
+        self.assertEqual(again.headers["etag"], first.headers["etag"])
+        self.assertEqual(group.events(relay, lease), events)
+
+
+class Killed(Case):
+    """T11: kill -9 of the owner at each point of a no-delete release; its client asks another."""
+
+    @classmethod
+    def setUpClass(cls):
+        cluster().primary.set(log_statement="all")
+        cls.shared = Group(cluster().database())
+        cls.addClassCleanup(cls.shared.close)
+
+    def setUp(self):
+        self.addCleanup(self.shared.first.no_faults)
+
+    def keep_at(self, is_reached, wait=20):
+        """The owner is killed once that is so, and started again in the end."""
+        group = self.shared
+        lease = group.create(group.owner())
+        live = group.change(group.first, lease, "heartbeat", {}).headers["etag"]
+        owner = group.owner()
+        (other,) = group.others(owner)
+        first = group.later(group.release, owner, lease, False, "keep-1", wait)
+        until(lambda: is_reached(lease, first), why=group.said)
+        self.assertTrue(owner.owns())
+        owner.kill()
+        if wait:
+            # No answer: the client must ask again.
+            self.assertIsNotNone(first.exception(60))
+        group.first.no_faults()
+        again = group.release(other, lease, False, "keep-1", 20)
+        self.assertEqual((again.status, again.lease["retention"]), (200, "protected"), again)
+        self.assertNotEqual(again.headers["etag"], live)
+        events = group.events(other, lease)
+        self.assertEqual(len([e for e in events if e["type"] == "lease.released"]), 1, events)
+        # What the dead one had sent arrives now.
+        group.first.sim("POST", "/_sim/release", {})
+        self.kept(group, lease)
+        owner.start()
+        third = group.release(owner, lease, False, "keep-1", 20)
+        self.assertEqual((third.status, third.lease["endedAt"], third.headers["etag"]),
+                         (200, again.lease["endedAt"], again.headers["etag"]))
+        self.assertEqual(group.events(owner, lease), group.events(other, lease))
+        self.nobody_notifies()
+
+    def nobody_notifies(self):
+        """T13: all of that went on without a NOTIFY that could be lost."""
+        said = cluster().primary.log()
+        self.assertRegex(said, r"execute .*UPDATE shard ")
+        self.assertNotRegex(said, r"(?i)\b(listen|notify|pg_notify)\b[^\n]*")
+
+    def is_held(self, _lease, _first):
+        return self.shared.first.sim("GET", "/_sim/wait?held=1-&timeout_ms=20000")
+
+    def test_before_the_label_is_written(self):
+        self.shared.first.fault("s.update", "hold", 1)
+        self.keep_at(self.is_held)
+
+    def test_before_the_protection(self):
+        self.shared.first.fault("s.act", "hold", 1)
+        self.keep_at(self.is_held)
+
+    def test_before_the_protections_answer(self):
+        self.shared.first.fault("s.act", "delay", 1, ms=20000)
+        self.keep_at(lambda lease, _first: self.shared.server(lease)["protected"])
+
+    def test_right_after_the_answer(self):
+        self.keep_at(lambda _lease, first: first.done() and first.result().status == 200, None)
+
+
+class Created(Case):
+    """T9: a create that is under way while its daemon dies."""
+
+    def test_a_late_server_is_adopted(self):
+        group = self.group(cluster().database())
+        owner = group.owner()
+        (other,) = group.others(owner)
+        group.first.fault("s.create", "hold", 1)
+        lease = {"id": new_id()}
+        first = group.later(group.create, owner, lease_id=lease["id"])
+        group.first.sim_wait("held=1")
+        owner.kill()
+        self.assertIsNotNone(first.exception(60))
+        self.assertIs(group.owner(), other)
+        # It looks, finds nothing, and concludes nothing.
+        calls = self.looks(group)
+        until(lambda: self.looks(group) >= calls + 2, why=group.said)
+        self.assertEqual(group.lease(other, lease)["state"], "provisioning")
+        group.first.sim("POST", "/_sim/release", {})
+        until(lambda: group.lease(other, lease)["state"] == "active", why=group.said)
+        server = group.server(lease)
+        self.assertEqual(group.lease(other, lease)["cloudID"], str(server["id"]))
+        calls = group.first.sim("GET", "/_sim/calls")
+        self.assertEqual(calls["total"]["s.create"], 1)
+
+    def looks(self, group):
+        calls = group.first.sim("GET", "/_sim/calls")["total"]
+        return calls.get("s.find", 0) + calls.get("s.list", 0)
+
+
+class Pair(Case):
+    """A primary and a standby that confirms nothing: what it has not received is lost with the
+    primary."""
+
+    def setUp(self):
+        self.cluster = postgres.Cluster()
+        self.addCleanup(self.cluster.close)
+        self.database = self.cluster.database().rsplit("/", 1)[1]
+
+    def pair(self):
+        self.cluster.pair()
+        self.cluster.primary.set(synchronous_standby_names="")
+        until(lambda: self.cluster.primary.sql(
+            "SELECT sync_state FROM pg_stat_replication") == "async")
+
+    def cut(self):
+        """From now on the standby receives nothing; it has all that was acknowledged."""
+        primary, standby = self.cluster.primary, self.cluster.standby
+        lsn = primary.sql("SELECT pg_current_wal_lsn()")
+        until(lambda: standby.sql("SELECT pg_last_wal_replay_lsn() >= '%s'" % lsn) == "t")
+        standby.set(primary_conninfo="")
+        until(lambda: primary.sql("SELECT count(*) FROM pg_stat_replication") == "0")
+
+    def provider(self, member):
+        answer = member.ask("GET", "/v1/providers", member.admin)
+        return answer.json["providers"][0] if answer.status == 200 else {}
+
+    def asked(self, group, lease, delete, **headers):
+        """A release, as soon as somebody owns the account."""
+        def ask():
+            answer = group.release(group.owner(), lease, delete, **headers)
+            return answer if answer.status != 503 else None
+        return until(ask, why=group.said)
+
+    def is_frozen(self):
+        """What the account's row says; daemons tell it a second later."""
+        try:
+            return self.cluster.primary.sql("SELECT frozen FROM shard", self.database) != ""
+        except postgres.PostgresError:
+            return False
+
+    def halted(self, group):
+        """Waits until the owner knows that the database may have lost something."""
+        until(lambda: self.is_frozen() or self.provider(group.owner()).get("fenced"),
+              why=group.said)
+
+    def nothing_ends(self, group, lease):
+        """Whatever is due, the account has been looked at after that; yet all is there."""
+        for _ in range(2):
+            seen = self.provider(group.owner()).get("provenAt", "")
+            until(lambda: self.provider(group.owner()).get("provenAt", "") > seen, why=group.said)
+        self.assertIsNotNone(group.server(lease))
+
+
+class Lost(Pair):
+    def test_a_permit(self):
+        """T6: of a delete that is still under way, of which the new primary knows nothing."""
+        self.pair()
+        group = self.group(self.cluster.urls(self.database), release_wait="100ms")
+        lease = group.create(group.owner())
+        self.cut()
+        group.first.fault("s.delete", "hold", 1)
+        self.assertEqual(group.release(group.owner(), lease, True).status, 200)
+        group.first.sim_wait("held=1")
+        self.cluster.fail_over()
+        owner = group.owner()
+        self.assertEqual(group.lease(owner, lease)["state"], "active")
+        answer = self.asked(group, lease, False)
+        self.assertEqual((answer.status, answer.error), (409, "cleanup_in_progress"), answer)
+        group.first.sim("POST", "/_sim/release", {})
+        until(lambda: not group.server(lease))
+        # Nobody was told that it is kept, and nobody is.
+        answer = self.asked(group, lease, False)
+        self.assertEqual((answer.status, answer.error), (409, "cleanup_in_progress"), answer)
+
+    def test_a_claim(self):
+        """T5: the owner before it wakes up on the promoted standby, which still names it."""
+        self.pair()
+        group = self.group(self.cluster.urls(self.database))
+        owner = group.owner()
+        (other,) = group.others(owner)
+        lease = group.create(owner, ttlSeconds=10)
+        self.cut()
+        owner.stop()
+        self.assertIs(group.owner(), other)
+        kept = group.release(other, lease, False, wait=20)
+        self.assertEqual((kept.status, kept.lease["retention"]), (200, "protected"), kept)
+        self.cluster.fail_over()
+        owner.go_on()
+        self.halted(group)
+        until(lambda: time.time() > moment(group.lease(other, lease)["expiresAt"]))
+        self.nothing_ends(group, lease)
+        # It has not ended by its time: it is active, or found to be kept by the label.
+        self.assertTrue(group.server(lease)["protected"])
+        left = group.lease(other, lease)
+        self.assertIn((left["state"], left["cleanup"]["state"]),
+                      [("active", "none"), ("released", "retained")], left)
+
+
+class Forgotten(Pair):
+    """T7: a no-delete release that was acknowledged, and that the database does not know of."""
+
+    def begin(self):
+        """An account with a lease that will be kept, and another."""
+        group = self.group(self.cluster.urls(self.database))
+        owner = group.owner()
+        return group, [group.create(owner) for _ in range(2)]
+
+    def generation(self, group):
+        """In the label of the account's sentinel."""
+        return max(int(key["labels"].get("lessor-gen", 0)) for key in
+                   group.first.sim("GET", "/_sim/state")["ssh_keys"])
+
+    def keep(self, group, lease):
+        before = self.generation(group)
+        kept = group.release(group.owner(), lease, False, wait=20)
+        self.assertEqual((kept.status, kept.lease["retention"]), (200, "protected"), kept)
+        until(lambda: self.generation(group) > before, why=group.said)
+
+    def looked(self, owner):
+        """What an operator does. Too early, before the account was listed, it is refused."""
+        until(lambda: owner.ask("GET", "/v1/admin/sweep", owner.admin).status == 200)
+        owner.cli("sweep")
+        if self.provider(owner).get("fenced"):
+            owner.cli("account", "take-over", "hetzner", "--looked", "--reason", "restored")
+        def looked():
+            answer = owner.ask("POST", "/v1/admin/sweep", owner.admin,
+                               {"action": "looked", "provider": "hetzner"})
+            self.assertIn(answer.status, (200, 202, 409, 503), answer)
+            return not self.is_frozen()
+        until(looked, why=owner.log)
+
+    def is_found_again(self, group, kept, other):
+        self.halted(group)
+        # What was asked for before the release without delete, as far as the database knows: it
+        # comes before the release is found again, or it is too late.
+        asked = self.asked(group, kept, True, **{"If-Match": '"1"'})
+        self.assertIn(asked.status, (200, 412), asked)
+        self.assertEqual(self.asked(group, other, True).status, 200)
+        self.nothing_ends(group, kept)
+        owner = group.owner()
+        self.looked(owner)
+        until(lambda: group.lease(owner, other)["cleanup"]["state"] == "done", why=group.said)
+        self.assertIsNone(group.server(other))
+        self.kept(group, kept)
+        self.assertIn("lessor release %s --delete" % kept["id"],
+                      group.lease(owner, kept)["attention"])
+
+    def test_after_a_fail_over(self):
+        self.pair()
+        group, (kept, other) = self.begin()
+        self.cut()
+        self.keep(group, kept)
+        self.cluster.fail_over()
+        self.is_found_again(group, kept, other)
+
+    def copied(self):
+        """A copy of the files, with the same identity, that is not started."""
+        copy = postgres.Server(self.cluster, "copy")
+        copy.port = self.cluster.primary.port
+        copy.copy_of(self.cluster.primary)
+        os.unlink(copy.data + "/standby.signal")
+        return copy
+
+    def swap(self, copy):
+        self.cluster.primary.kill()
+        self.cluster.primary = copy
+        copy.start()
+
+    def test_after_a_copy_of_the_files(self):
+        group, (kept, other) = self.begin()
+        copy = self.copied()
+        self.keep(group, kept)
+        self.swap(copy)
+        self.is_found_again(group, kept, other)
+
+    def test_after_a_restart_too(self):
+        """Nobody is left who remembers: only the provider does."""
+        group, (kept, other) = self.begin()
+        copy = self.copied()
+        self.keep(group, kept)
+        for member in group.members:
+            member.kill()
+        self.swap(copy)
+        for member in group.members:
+            member.start()
+        self.is_found_again(group, kept, other)
+
+
+if __name__ == "__main__":
+    need("LESSORD")
+    if postgres.missing():
+        skip(postgres.missing())
+    unittest.main()
