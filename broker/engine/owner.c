@@ -147,11 +147,10 @@ static int claim(void *arg, struct store **ret, struct err *err)
 static int renew(void *arg, struct store *store, struct err *err)
 {
 	(void)arg;
-	if (!shard_renew(store, err))
+	if (shard_renew(store, err) == 0)
 		return 0;
-	/* Without a connection nothing was sent, and nothing is broken. It is time to claim anew. */
-	if (!store_broken(store))
-		store_break(store);
+	/* Even if it was not sent, as while the server starts: nobody knows when it can be. */
+	store_break(store);
 	return -1;
 }
 

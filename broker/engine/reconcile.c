@@ -34,22 +34,26 @@ void core_reconcile_begin(struct core_account *a)
 
 static void ahead_text(const struct core_account *a, int has_orphans, char *ret, size_t size)
 {
+	int len = 0;
+
 	ret[0] = '\0';
 	if (a->ahead)
-		snprintf(ret, size, "%" PRId64 " kept by releases that are lost%s", a->ahead,
-			 has_orphans ? ", and orphans" : "");
-	else if (has_orphans)
-		snprintf(ret, size, "orphans that it does not know");
+		len = snprintf(ret, size, "%" PRId64 " kept by releases that are lost", a->ahead);
+	if (has_orphans)
+		len += snprintf(ret + len, size - (size_t)len, "%sorphans that it does not know",
+				len ? ", " : "");
+	if (account_is_fenced(a->account))
+		snprintf(ret + len, size - (size_t)len, "%sits sentinel", len ? ", " : "");
 }
 
 int core_reconcile_end(struct core *core, struct core_account *a, int has_orphans, struct err *err)
 {
 	const struct engine_ownership *ownership = core->config.ownership;
-	char ahead[80];
+	char ahead[128];
 
 	if (!a->frozen[0] || !ownership || !ownership->reconciled)
 		return 0;
-	if (!a->is_reconciling || !core_account_is_verified(core, a)) {
+	if (!a->is_reconciling) {
 		sweep_schedule(core, a, core_now(core) + OTHERS_LOOK_MS);
 		return 0;
 	}

@@ -327,13 +327,12 @@ int core_request_account(struct core *core, struct engine_request *r, struct err
 			     "lessor providers");
 		return 0;
 	}
-	if (!a->gen.is_fenced) {
-		rc = core_reconcile_looked(core, a, r, err);
-		if (!rc)
-			r->result = RESULT_OK;
+	rc = core_reconcile_looked(core, a, r, err);
+	if (rc)
 		return rc < 0 ? -1 : 0;
-	}
 	r->result = RESULT_OK;
+	if (!a->gen.is_fenced)
+		return 0;
 	generation_take_over(&a->gen);
 	/* A newer store may have lifted a protection that this one records. */
 	if (store_generation_put(core->store, &a->gen, err) ||

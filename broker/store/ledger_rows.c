@@ -68,14 +68,13 @@ static void resource_read(struct statement *stmt, struct resource *r)
 	COLUMN_TEXT(stmt, 17, r->signed_lease);
 }
 
+/* clang-format off */
 #define TEXTS(X) X(account) X(name) X(id) X(action) X(evidence) X(signed_lease)
-#define NUMBERS(X)                                                                              \
-	X(n)                                                                                    \
-	X(lease)                                                                                \
-	X(attempt)                                                                              \
-	X(kind) X(state) X(ours) X(created_ms) X(changed_ms) X(first_absent_ms) X(absent_count) \
-		X(seen_ms) X(authorized_ms) X(deletes_unknown) X(retain_epoch) X(label_known)   \
-			X(protect_by) X(marked_ms) X(until_ms)
+#define NUMBERS(X) \
+	X(n) X(lease) X(attempt) X(kind) X(state) X(ours) X(created_ms) X(changed_ms) \
+	X(first_absent_ms) X(absent_count) X(seen_ms) X(authorized_ms) X(deletes_unknown) \
+	X(retain_epoch) X(label_known) X(protect_by) X(marked_ms) X(until_ms)
+/* clang-format on */
 #define DIFFER_TEXT(field) if (strcmp(a->field, b->field)) return #field;
 #define DIFFER_NUMBER(field) if (a->field != b->field) return #field;
 

@@ -233,12 +233,14 @@ class InstallTest(unittest.TestCase):
     def test_1_components_are_the_whole(self):
         dest = IT.top + "/dest"
         parts = {}
-        for part in ("daemon", "cli", "devel"):
+        for part in ("daemon", "postgresql", "cli", "devel"):
             run(CMAKE, "--install", BUILD, "--prefix", "/usr", "--component", part,
                 env=dict(os.environ, DESTDIR=f"{dest}/{part}"))
             parts[part] = files_below(f"{dest}/{part}/usr")
         self.assertEqual(sorted(sum(parts.values(), [])), files_below(IT.prefix))
         self.assertIn("sbin/lessord", parts["daemon"])
+        self.assertEqual([os.path.basename(f) for f in parts["postgresql"]],
+                         ["lessord-postgresql.so"])
         self.assertEqual([f for f in parts["cli"] if not f.startswith("share/")], ["bin/lessor"])
         # Each program comes with its manual and completions.
         for part, name in (("daemon", "man/man8/lessord.8"), ("daemon", "man/man5/lessord.conf.5"),

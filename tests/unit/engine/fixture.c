@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "fixture.h"
 
+#include "util/text.h"
+
 struct world w;
 
 int fixture_setup(void **state)
@@ -47,4 +49,14 @@ struct asked create_ready(const char *id)
 	world_pass(&w, 5000);
 	assert_int_equal(lease(id).state, LEASE_ACTIVE);
 	return a;
+}
+
+int beat(const char *id)
+{
+	struct asked a = { 0 };
+
+	a.request.kind = REQUEST_HEARTBEAT;
+	TEXT_SET(a.request.ref, id);
+	world_ask(&w, &a);
+	return a.request.result;
 }

@@ -28,3 +28,5 @@ struct lease lease(const char *id);
 struct resource first_row(const char *id);
 /* Creates a lease and waits until it has its machine. */
 struct asked create_ready(const char *id);
+/* Sends a heartbeat: the result. */
+int beat(const char *id);

@@ -13,23 +13,13 @@ static void jump(int64_t ms)
 	world_settle(&w);
 }
 
-static int heartbeat(void)
-{
-	struct asked a = { 0 };
-
-	a.request.kind = REQUEST_HEARTBEAT;
-	strcpy(a.request.ref, ID);
-	world_ask(&w, &a);
-	return a.request.result;
-}
-
 static void a_jump_forward_ends_nothing_at_once(void **state)
 {
 	(void)state;
 	create_ready(ID);
 	jump(48 * HOUR);
 	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
-	assert_int_equal(heartbeat(), RESULT_OK);
+	assert_int_equal(beat(ID), RESULT_OK);
 	world_pass(&w, 9 * MINUTE);
 	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
 	/* After the clock is corrected nothing is lost. */
@@ -275,7 +265,7 @@ static void d9_a_jump_is_doubted_as_long_as_the_provider_disagrees(void **state)
 	jump(48 * HOUR);
 	for (int i = 0; i < 5; i++) {
 		world_pass(&w, 20 * MINUTE);
-		assert_int_equal(heartbeat(), RESULT_OK);
+		assert_int_equal(beat(ID), RESULT_OK);
 		assert_int_equal(lease(ID).state, LEASE_ACTIVE);
 	}
 	jump(-48 * HOUR);
@@ -318,7 +308,7 @@ static void d8_a_lease_of_the_future_keeps_its_limits(void **state)
 	assert_int_equal(l.state, LEASE_ACTIVE);
 	assert_true(l.created_ms <= driver_wall(&w.d));
 	assert_true(lease_expires_ms(&l) <= driver_wall(&w.d) + l.ttl_ms);
-	assert_int_equal(heartbeat(), RESULT_OK);
+	assert_int_equal(beat(ID), RESULT_OK);
 	l = lease(ID);
 	assert_int_equal(l.touched_ms, driver_wall(&w.d));
 	world_pass(&w, 2 * HOUR);

@@ -23,16 +23,6 @@ static void away(int64_t ms)
 	world_settle(&w);
 }
 
-static int heartbeat(void)
-{
-	struct asked a = { 0 };
-
-	a.request.kind = REQUEST_HEARTBEAT;
-	strcpy(a.request.ref, ID);
-	world_ask(&w, &a);
-	return a.request.result;
-}
-
 static void a_full_idle_time_after_all_were_away(void **state)
 {
 	(void)state;
@@ -54,7 +44,7 @@ static void a_heartbeat_ends_the_credit(void **state)
 	(void)state;
 	create_ready(ID);
 	away(20 * MINUTE);
-	assert_int_equal(heartbeat(), RESULT_OK);
+	assert_int_equal(beat(ID), RESULT_OK);
 	assert_int_equal(lease(ID).idle_credit_ms, 0);
 	assert_in_range(lease(ID).credit_ms, 20 * MINUTE, 20 * MINUTE);
 	world_pass(&w, IDLE - MINUTE);
@@ -90,11 +80,11 @@ static void a_ttl_is_prolonged_within_bounds(void **state)
 	begun_ms = lease(ID).created_ms;
 	for (int i = 0; i < 3; i++) {
 		away(25 * MINUTE);
-		assert_int_equal(heartbeat(), RESULT_OK);
+		assert_int_equal(beat(ID), RESULT_OK);
 	}
 	assert_int_equal(lease(ID).credit_ms, LEASE_CREDIT_MOST_MS);
 	while (lease(ID).state == LEASE_ACTIVE) {
-		heartbeat();
+		beat(ID);
 		world_pass(&w, MINUTE);
 	}
 	assert_int_equal(lease(ID).end_reason, LEASE_END_TTL);
@@ -125,7 +115,7 @@ static void nothing_ends_beyond_the_own_deadline(void **state)
 	core_see_until(w.d.core, w.d.now_ms + MINUTE);
 	world_pass(&w, 2 * HOUR);
 	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
-	assert_int_equal(heartbeat(), RESULT_OK);
+	assert_int_equal(beat(ID), RESULT_OK);
 	assert_int_equal(world_alive(&w), 1);
 	/* It has renewed, and knows that it missed nothing; the TTL is over. */
 	core_see_until(w.d.core, w.d.now_ms + MINUTE);
@@ -169,7 +159,7 @@ static void nothing_ends_in_a_frozen_account(void **state)
 	assert_string_equal(core_frozen(w.d.core, "toy"), "its newest commits may be lost");
 	world_pass(&w, 2 * HOUR);
 	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
-	assert_int_equal(heartbeat(), RESULT_OK);
+	assert_int_equal(beat(ID), RESULT_OK);
 	core_freeze(w.d.core, "toy", NULL);
 	assert_string_equal(core_frozen(w.d.core, "toy"), "");
 	world_pass(&w, 2 * MINUTE);
