@@ -9,6 +9,7 @@
 #include "api/queue_view.h"
 #include "api/render.h"
 #include "api/reply.h"
+#include "api/unsure.h"
 #include "util/alloc.h"
 #include "util/time.h"
 
@@ -115,7 +116,7 @@ static void render_with_parts(struct api_request *request, struct jsonw *w,
 		.attempt_count = engine_request->attempt_count,
 		.now_ms = lookup_now_ms(request),
 		.running_micros = lookup_running_micros(request->api, &engine_request->lease),
-		.is_unsure = lookup_is_unsure(request->api, &engine_request->lease),
+		.is_unsure = lease_is_unsure(request->api, &engine_request->lease),
 		.notices = notices,
 	};
 	struct ledger ledger = { 0 };

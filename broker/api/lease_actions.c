@@ -10,6 +10,7 @@
 #include "api/render.h"
 #include "api/reply.h"
 #include "api/telemetry.h"
+#include "api/unsure.h"
 #include "api/validate.h"
 #include "util/text.h"
 
@@ -239,7 +240,7 @@ static void cancel_finish(struct api_request *request, struct engine_request *en
 	jsonw_text(&w, "state", "canceled");
 	jsonw_end_object(&w);
 	if (engine_request->lease.id[0]) {
-		parts.is_unsure = lookup_is_unsure(request->api, &engine_request->lease);
+		parts.is_unsure = lease_is_unsure(request->api, &engine_request->lease);
 		render_lease(&w, "lease", &engine_request->lease, &parts);
 		reply_epoch(request, engine_request->lease.epoch);
 	}

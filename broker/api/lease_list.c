@@ -9,6 +9,7 @@
 #include "api/queue_view.h"
 #include "api/render.h"
 #include "api/reply.h"
+#include "api/unsure.h"
 #include "api/validate.h"
 
 #define LIST_DEFAULT 100
@@ -167,7 +168,7 @@ static int listing_add(void *arg, const struct lease *l)
 {
 	struct lease_listing *listing = arg;
 	struct ledger ledger = { 0 };
-	struct render_parts parts = { .is_unsure = lookup_is_unsure(listing->api, l) };
+	struct render_parts parts = { .is_unsure = lease_is_unsure(listing->api, l) };
 	struct render_queue queue;
 
 	if (queue_view_place(listing->api, l, &queue))

@@ -8,6 +8,7 @@
 #include "api/render.h"
 #include "api/reply.h"
 #include "api/roster.h"
+#include "api/unsure.h"
 
 #define EVENTS_DEFAULT 100
 #define EVENTS_MAX 500
@@ -67,7 +68,7 @@ static void lease_show(struct api_request *request, uint64_t version)
 		parts.resource_count = ledger.resource_count;
 		parts.now_ms = lookup_now_ms(request);
 		parts.running_micros = lookup_running_micros(request->api, l);
-		parts.is_unsure = lookup_is_unsure(request->api, l);
+		parts.is_unsure = lease_is_unsure(request->api, l);
 	}
 	if (queue_view_place(request->api, l, &queue))
 		parts.queue = &queue;

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/relay.h"
 #include "api/reply.h"
 #include "api/slug.h"
 #include "api/validate.h"
@@ -16,16 +15,6 @@ struct account *lookup_account(const struct api *api, const char *name)
 			return api->parts.accounts[i];
 	}
 	return NULL;
-}
-
-int lookup_is_unsure(const struct api *api, const struct lease *l)
-{
-	const struct account *account = lookup_account(api, l->account);
-
-	/* Its owner has looked at it, and has recorded what holds; this daemon does not look. */
-	if (relay_is_elsewhere(api->relay, l->account))
-		return 0;
-	return !account || account_is_fenced(account) || !account_is_verified(account, INT64_MAX);
 }
 
 struct running {

@@ -9,8 +9,6 @@
 
 /* NULL: no such account is configured. Borrowed, as long as the api. */
 struct account *lookup_account(const struct api *api, const char *name);
-/* Is the lease's account not configured, blocked, fenced, or not verified since the start? */
-int lookup_is_unsure(const struct api *api, const struct lease *l);
 
 /* What a retained lease has cost until now, in its currency; 0 for any other. */
 int64_t lookup_running_micros(const struct api *api, const struct lease *l);

@@ -26,7 +26,7 @@ struct render_parts {
 	size_t resource_count;
 	int64_t now_ms;
 	int64_t running_micros;	       /* lookup_running_micros(); 0: without the running cost */
-	int is_unsure;		       /* lookup_is_unsure() */
+	int is_unsure;		       /* lease_is_unsure() */
 	const struct notices *notices; /* may be NULL */
 	/* Writes more members at the end; may be NULL. */
 	void (*more)(struct jsonw *w, const struct lease *l, void *arg);
