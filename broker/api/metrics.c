@@ -341,7 +341,8 @@ void metrics_show(struct api_request *request)
 		   runs_is_usable(api->parts.runs));
 	metric_add(out, "store_state", "gauge",
 		   "0: the database can be written; 1: its disk is full: creates are refused, all else "
-		   "uses the reserve; 2: another process has locked it; 3: disk and reserve are full.",
+		   "uses the reserve; 2: another process has locked it; 3: disk and reserve are full; "
+		   "4: it does not answer.",
 		   fleet_store_state(api->parts.fleet));
 	metric_add(out, "store_read_errors_total", "counter",
 		   "Requests answered 503 because the database could not be read.",
