@@ -306,8 +306,14 @@ class Forgotten(Pair):
         """What an operator does. Too early, before the account was listed, it is refused."""
         until(lambda: owner.ask("GET", "/v1/admin/sweep", owner.admin).status == 200)
         owner.cli("sweep")
-        if self.provider(owner).get("fenced"):
-            owner.cli("account", "take-over", "hetzner", "--looked", "--reason", "restored")
+        def taken_over():
+            if not self.provider(owner).get("fenced"):
+                return True
+            answer = owner.ask("POST", "/v1/admin/accounts/hetzner/take-over", owner.admin,
+                               {"looked": True, "reason": "restored"})
+            self.assertIn(answer.status, (200, 409, 503), answer)
+            return answer.status == 200
+        until(taken_over, why=owner.log)
         def looked():
             answer = owner.ask("POST", "/v1/admin/sweep", owner.admin,
                                {"action": "looked", "provider": "hetzner"})
