@@ -104,7 +104,8 @@ static int core_restart(struct core *core, struct err *err)
 	/* Each attempt waits for a second if another process holds the lock. */
 	for (int i = 0; rc && i < RESTART_TRIES; i++) {
 		rc = store_begin(core->store, err);
-		if (rc && store_state(core->store) != STORE_LOCKED)
+		if (rc && store_state(core->store) != STORE_LOCKED &&
+		    store_state(core->store) != STORE_AWAY)
 			return -1;
 	}
 	if (rc)

@@ -52,6 +52,7 @@ struct row_wanted {
 	const char *account;
 	int is_held;
 	int64_t seq;
+	char frozen[sizeof(((struct shard *)0)->frozen)];
 };
 
 static void row_look(void *arg, const struct shard *row)
@@ -62,6 +63,7 @@ static void row_look(void *arg, const struct shard *row)
 		return;
 	wanted->is_held = shard_is_held(row);
 	wanted->seq = row->seq;
+	TEXT_SET(wanted->frozen, row->frozen);
 }
 
 /* Does nobody hold the row? 1; 0; -1. */
@@ -207,6 +209,17 @@ static int thaw(void *arg, struct store *store, struct err *err)
 	return shard_freeze(store, "", err);
 }
 
+static int frozen(void *arg, struct store *store, char *ret, size_t size, struct err *err)
+{
+	struct owner *o = arg;
+	struct row_wanted wanted = { .account = o->account };
+
+	if (shards_each(store, row_look, &wanted, err))
+		return -1;
+	text_set(ret, size, wanted.frozen);
+	return 0;
+}
+
 /*
  * Whatever broke the store, this account's memory is dropped and read anew; the other accounts and
  * the process have nothing to do with it.
@@ -275,6 +288,7 @@ struct owner *owner_new(const struct owner_config *config, const char *account,
 		.look = look,
 		.reconciled = reconciled,
 		.thaw = thaw,
+		.frozen = frozen,
 		.is_lost = is_lost,
 		.is_unwanted = is_unwanted,
 		.end = end,

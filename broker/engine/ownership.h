@@ -39,6 +39,11 @@ struct engine_ownership {
 	 */
 	int (*reconciled)(void *arg, struct store *store, const char *ahead, struct err *err);
 	int (*thaw)(void *arg, struct store *store, struct err *err);
+	/*
+	 * In a transaction: why it is frozen as the database has it now, since another daemon may have
+	 * frozen it after the last commit. NULL: as `look` says.
+	 */
+	int (*frozen)(void *arg, struct store *store, char *ret, size_t size, struct err *err);
 	/* Is a broken store broken only because the ownership is lost? Then the process need not end. */
 	int (*is_lost)(void *arg, const struct store *store);
 	/* Should somebody else be the owner? Asked often. NULL: never. */

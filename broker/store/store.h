@@ -97,6 +97,7 @@ enum store_state {
 	STORE_RESERVE, /* only from the reserve: create nothing new, keep transactions short */
 	STORE_LOCKED,  /* no: another process holds the write lock */
 	STORE_FULL,    /* no: the disk is full and the reserve used up */
+	STORE_AWAY,    /* no: there is no connection to the database */
 };
 enum store_state store_state(const struct store *store);
 

@@ -67,7 +67,7 @@ int pg_transaction_open(struct pg_connection *c, struct err *err)
 
 enum store_state pg_state(const struct store *store)
 {
-	return pg_of(store)->conn ? STORE_WRITABLE : STORE_LOCKED;
+	return pg_of(store)->conn ? STORE_WRITABLE : STORE_AWAY;
 }
 
 int pg_begin(struct store *store, struct err *err)

@@ -12,6 +12,7 @@
 
 #include "driver/postgres.h"
 #include "engine/fleet.h"
+#include "engine/store_watch.h"
 #include "store/shards.h"
 #include "unit/engine/owned.h"
 #include "unit/test.h"
@@ -180,6 +181,31 @@ static int owned(struct side *side)
 
 	fleet_each(side->fleet, count_owned, &count);
 	return count;
+}
+
+/* The log and the answers say what is the case with this database, and not with a file. */
+static void a_database_that_is_away_is_named(void **state)
+{
+	struct store_watch watch = { .state = STORE_WRITABLE };
+	struct store *store = NULL;
+	struct env env;
+
+	(void)state;
+	if (!postgres_can_crash(pg))
+		skip();
+	env_system(&env);
+	assert_int_equal(store_open(url, &env, &store, NULL), 0);
+	postgres_crash(pg);
+	assert_int_equal(store_begin(store, NULL), -1);
+	store_watch_note(&watch, store);
+	assert_int_equal(store_watch_state(&watch), STORE_AWAY);
+	assert_non_null(strstr(store_watch_message(&watch), "does not answer"));
+	postgres_restart(pg);
+	assert_int_equal(store_begin(store, NULL), 0);
+	store_watch_note(&watch, store);
+	assert_int_equal(store_watch_state(&watch), STORE_WRITABLE);
+	store_rollback(store);
+	store_close(store);
 }
 
 static void each_serves_its_own(void **state)
@@ -386,6 +412,22 @@ static void a_freeze_ends(void **state)
 	sql_await("SELECT count(*) FROM shard WHERE account = 'north' AND frozen = ''");
 }
 
+/* Whoever has seen the freeze in the table knows of it before the owner's next commit. */
+static void a_freeze_counts_at_once(void **state)
+{
+	static struct ask a;
+	struct side *side = &sides[0];
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		postgres_sql(url, "UPDATE shard SET frozen = 'a test' WHERE account = 'north'");
+		assert_int_equal(take_over(side, &a), RESULT_CONFLICT);
+		assert_string_equal(a.request.code, "not_reconciled");
+		row_set("frozen = ''");
+	}
+	assert_int_equal(take_over(side, &a), RESULT_OK);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -412,11 +454,13 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_database_that_is_away_is_named),
 		cmocka_unit_test(each_serves_its_own),
 		cmocka_unit_test(the_other_takes_over),
 		cmocka_unit_test(connections_are_ended),
 		cmocka_unit_test(a_frozen_row_stops_deletes),
 		cmocka_unit_test(a_presumed_permit_stops_retention),
+		cmocka_unit_test(a_freeze_counts_at_once),
 		cmocka_unit_test(a_freeze_ends),
 	};
 	int rc;
