@@ -195,6 +195,7 @@ void core_free(struct core *core)
 	heap_free(core->tasks);
 	aggregates_free(core->aggregates);
 	capacity_fini(core);
+	core_prices_fini(core);
 	free(core->crashes);
 	free(core->accounts);
 	in_flight_fini(core);
