@@ -164,6 +164,8 @@ struct core {
 	size_t random_left;
 	struct capacity_queue *capacity; /* capacity_queue.c */
 	struct known_price *prices;	 /* prices.c; NULL: none yet */
+	int64_t *touches;		 /* touches.c: leases whose heartbeat is not written yet */
+	size_t touch_count, touch_room;
 	int in_transaction;
 	int draining;
 	int resting; /* core_rest */
@@ -360,6 +362,13 @@ int core_price_get(struct core *core, const char *account, const char *type, con
 int core_prices_replace(struct core *core, const char *account, const struct store_price *prices,
 			size_t count, struct err *err);
 void core_prices_fini(struct core *core);
+
+/* ---- touches.c: the heartbeats of a batch ---------------------------------------------------- */
+
+/* The lease was touched: that is written before the commit. */
+void core_touch(struct core *core, int64_t n);
+/* Writes what core_touch noted. */
+int core_touches_write(struct core *core, struct err *err);
 
 /* ---- costs.c: the bill of a resource --------------------------------------------------------- */
 
