@@ -139,11 +139,8 @@ static int aggregate_write(struct core *core, struct lease_aggregate *a,
 	if (out->times_changed && store_lease_times_put(core->store, l, err))
 		return -1;
 	/* A heartbeat, or a lease that became active, whose idle time starts now. */
-	if (l->touched_ms != a->touched_written_ms) {
-		if (store_touch(core->store, l->n, l->touched_ms, err))
-			return -1;
-		a->touched_written_ms = l->touched_ms;
-	}
+	if (l->touched_ms != a->touched_written_ms)
+		core_touch(core, l->n);
 	/* The lease has ended: its telemetry is no longer needed. */
 	if (out->goal_changed && !lease_is_live(l) && store_telemetry_drop(core->store, l->n, err))
 		return -1;

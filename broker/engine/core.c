@@ -196,6 +196,8 @@ void core_free(struct core *core)
 	heap_free(core->tasks);
 	aggregates_free(core->aggregates);
 	capacity_fini(core);
+	core_prices_fini(core);
+	free(core->touches);
 	free(core->crashes);
 	free(core->accounts);
 	in_flight_fini(core);
@@ -260,6 +262,8 @@ static int batch_commit(struct core *core, struct err *err)
 	int is_written;
 
 	keep_pauses(core);
+	/* A failed write marks the store broken; the commit then fails. */
+	core_touches_write(core, NULL);
 	is_written = store_is_written(core->store);
 	if (is_written)
 		env_point(core->env, "before-commit");

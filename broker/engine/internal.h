@@ -163,6 +163,9 @@ struct core {
 	uint32_t random[32]; /* a reserve, drawn in one call; random_left are unused */
 	size_t random_left;
 	struct capacity_queue *capacity; /* capacity_queue.c */
+	struct known_price *prices;	 /* prices.c; NULL: none yet */
+	int64_t *touches;		 /* touches.c: leases whose heartbeat is not written yet */
+	size_t touch_count, touch_room;
 	int in_transaction;
 	int draining;
 	int resting; /* core_rest */
@@ -350,6 +353,23 @@ int capacity_is_due(const struct core *core);
 /* The batch is committed. */
 void capacity_publish(struct core *core);
 
+/* ---- prices.c: prices in memory -------------------------------------------------------------- */
+
+/* As store_price_get, which it asks only once while the prices stay the same. */
+int core_price_get(struct core *core, const char *account, const char *type, const char *location,
+		   struct store_price *ret, struct err *err);
+/* The prices of an account are these from now on, also of what was created without one. */
+int core_prices_replace(struct core *core, const char *account, const struct store_price *prices,
+			size_t count, struct err *err);
+void core_prices_fini(struct core *core);
+
+/* ---- touches.c: the heartbeats of a batch ---------------------------------------------------- */
+
+/* The lease was touched: that is written before the commit. */
+void core_touch(struct core *core, int64_t n);
+/* Writes what core_touch noted. */
+int core_touches_write(struct core *core, struct err *err);
+
 /* ---- costs.c: the bill of a resource --------------------------------------------------------- */
 
 /* Writes the bill of a row that was just written, if it has one that changed. */
@@ -384,10 +404,11 @@ void capacity_admit(struct core *core);
 enum capacity_answer { CAPACITY_FREE, CAPACITY_WAIT, CAPACITY_REFUSED, CAPACITY_ERROR };
 /*
  * Is there capacity for this new lease, which overtakes none that waits? WAIT: there is not, and
- * it may wait for it (queue_ms). REFUSED: the request is filled in.
+ * it may wait for it (queue_ms). REFUSED: the request is filled in. `totals`: what counts now.
  */
 enum capacity_answer capacity_ask(struct core *core, struct engine_request *r,
-				  const struct lease *l, struct err *err);
+				  const struct lease *l, const struct store_counts *totals,
+				  struct err *err);
 
 /* ---- account_block.c: leases of an account that cannot be used ------------------------------- */
 

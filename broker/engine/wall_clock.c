@@ -109,7 +109,7 @@ int core_times_mend(struct core *core, struct err *err)
 	/* Where several daemons write, this one cannot know whose clock was right. */
 	if (core_only_account(core))
 		return 0;
-	rc = store_times_mend(core->store, core_now(core), err) ||
+	rc = core_touches_write(core, err) || store_times_mend(core->store, core_now(core), err) ||
 	     store_lease_future_each(core->store, core_now(core), row_add, &rows, err);
 
 	for (size_t i = 0; i < rows.count && !rc; i++) {

@@ -271,6 +271,21 @@ struct store_counts {
 int store_create_lock(struct store *store, struct err *err);
 int store_counts(struct store *store, const char *owner, const char *org, const char *account,
 		 struct store_counts *ret, struct err *err);
+/* What is asked about a create before it is made; "" for what it does not have. */
+struct store_create {
+	const char *owner, *org, *account, *slug;
+	const char *key; /* Idempotency-Key */
+	const char *id, *attempt_token;
+};
+struct store_create_facts {
+	struct store_counts have;
+	int has_key;	   /* store_idempotency_get finds it */
+	int has_id;	   /* store_lease_by_id finds it */
+	int is_canceled;   /* store_create_canceled */
+	int is_slug_taken; /* store_slug_taken */
+};
+int store_create_facts(struct store *store, const struct store_create *create,
+		       struct store_create_facts *ret, struct err *err);
 
 /* Every account that ever had a lease. */
 typedef int (*store_account_fn)(void *arg, const char *account);	/* non-zero stops */
