@@ -101,6 +101,7 @@ struct core_account {
 	int is_held; /* one of its operations crashed lessord too often: none is run (crashes.c) */
 	int token_number;   /* of the token that was_verified is about */
 	char frozen[128];   /* why, core_freeze; "": it is not */
+	int is_thawed;	    /* no longer, and its leases are not due yet (core_thaw) */
 	int is_reconciling; /* the sweep that runs began after that */
 	int is_reconciled;  /* and one has completed since */
 	int64_t ahead;	    /* how many resources that sweep found to be newer than the store */
@@ -451,6 +452,8 @@ int core_reconcile_end(struct core *core, struct core_account *a, int has_orphan
 /* An operator has looked. 0: it goes on, or was not frozen; 1: too early, `r` has failed; -1. */
 int core_reconcile_looked(struct core *core, struct core_account *a, struct engine_request *r,
 			  struct err *err);
+/* It is not frozen any longer: what the freeze has put off is due now. Once. */
+void core_thaw(struct core *core, struct core_account *a);
 
 /* ---- sentinel.c: the generation -------------------------------------------------------------- */
 
