@@ -180,6 +180,7 @@ void core_free(struct core *core)
 {
 	if (!core)
 		return;
+	core_clock_end(core);
 	for (size_t i = 0; i < core->account_count; i++) {
 		for (int q = 0; q < QUEUE_COUNT; q++)
 			while (queue_pop(&core->accounts[i], (enum step_queue)q))

@@ -153,6 +153,7 @@ struct core {
 	int64_t sees_until_mono_ms;	    /* core_see_until */
 	int64_t store_ahead_ms;		    /* core_store_clock */
 	struct clock_watch clock;
+	enum env_clock_word clock_word; /* what was said to the other threads (util/env.h) */
 	int64_t clock_ahead_ms; /* by how much the clock seems to be ahead; for the log and the API */
 	int64_t clock_judged_mono_ms;
 	int64_t clock_stored_ms; /* the newest time in the store, as this process wrote it */
@@ -547,6 +548,8 @@ int account_task_done(struct core *core, struct core_account *a, struct step *st
 
 /* At a start: compares the clock with the newest stored time. */
 int core_clock_start(struct core *core, struct err *err);
+/* The core ends, and what it said of the clock with it. */
+void core_clock_end(struct core *core);
 /* Compares the clocks, hears the witnesses, and handles a jump of the wall clock. */
 void core_clock_watch(struct core *core);
 /* In a transaction: stores the time now and then, while the clock is trusted. */

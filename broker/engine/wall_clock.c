@@ -167,13 +167,26 @@ static void doubt_log(struct core *core, const struct hearing *h, int64_t by_ms,
 	core->clock_logged = 1 + (h->witness == CLOCK_DISAGREES);
 }
 
-/* Publishes the judgement for the other threads. */
-static void clock_publish(struct core *core)
+static void clock_say(struct core *core, enum env_clock_word word)
 {
-	if (!core->env->clock)
-		return;
-	atomic_store(&core->env->clock->ahead_ms, core->clock_ahead_ms);
-	atomic_store(&core->env->clock->is_suspect, core_clock_is_suspect(core));
+	if (core->env->clock)
+		env_clock_say(core->env->clock, core->clock_word, word, core->clock_ahead_ms);
+	core->clock_word = word;
+}
+
+/* Publishes the judgement for the other threads. */
+static void clock_publish(struct core *core, enum clock_witness witness)
+{
+	if (core_clock_is_suspect(core))
+		clock_say(core,
+			  witness == CLOCK_DISAGREES ? ENV_CLOCK_CONTRADICTED : ENV_CLOCK_DOUBTED);
+	else
+		clock_say(core, witness == CLOCK_AGREES ? ENV_CLOCK_AGREES : ENV_CLOCK_SILENT);
+}
+
+void core_clock_end(struct core *core)
+{
+	clock_say(core, ENV_CLOCK_SILENT);
 }
 
 static void clock_judge_now(struct core *core)
@@ -207,7 +220,7 @@ static void clock_judge_now(struct core *core)
 	} else if (h.witness == CLOCK_AGREES) {
 		core->clock_logged = 0;
 	}
-	clock_publish(core);
+	clock_publish(core, h.witness);
 }
 
 void core_clock_store(struct core *core)
@@ -239,7 +252,7 @@ int core_clock_start(struct core *core, struct err *err)
 	core->clock_stored_ms = is_trusted ? stored_ms : 0;
 	if (away_ms)
 		doubt_log(core, &silence, away_ms, 1);
-	clock_publish(core);
+	clock_publish(core, CLOCK_SILENT);
 	return 0;
 }
 
