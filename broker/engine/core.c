@@ -149,6 +149,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	core->env = config->env;
 	core->store = config->store;
 	core->sees_until_mono_ms = INT64_MAX;
+	core->store_ahead_ms = config->store_ahead_ms;
 	outbox_init(core);
 	waiters_init(core);
 	STAILQ_INIT(&core->pool_waiters);

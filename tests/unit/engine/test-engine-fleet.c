@@ -358,6 +358,35 @@ static void a_presumed_permit_stops_retention(void **state)
 	assert_int_equal(machines(0), 0);
 }
 
+/* The last owner's clock was ahead: the next one corrects what it wrote, of its own account only. */
+static void times_of_the_future_are_corrected(void **state)
+{
+	static struct ask a;
+	struct side *side = &sides[0];
+
+	(void)state;
+	for (int i = 0; i < ACCOUNTS; i++) {
+		create_init(&a, i, LEASES + 3);
+		a.request.wait_ms = 60000;
+		assert_in_range(run_until_served(side, &a), RESULT_CREATED, RESULT_REPLAY);
+	}
+	postgres_sql(url, "UPDATE lease SET created_ms = created_ms + 7200000 WHERE cleanup <> 4");
+	/* Both know it as it was, and only one of them is lost. */
+	postgres_sql(url, "UPDATE shard SET owner = '' WHERE account = 'north'");
+	sql_await("SELECT count(*) FROM lease WHERE account = 'north' AND cleanup <> 4"
+		  " AND created_ms <= extract(epoch FROM clock_timestamp()) * 1000");
+	assert_int_equal(postgres_number(url, "SELECT count(*) FROM lease WHERE account = 'south'"
+					      " AND created_ms > extract(epoch FROM "
+					      "clock_timestamp()) * 1000"),
+			 1);
+	for (int i = 0; i < ACCOUNTS; i++) {
+		release_init(&a, i, LEASES + 3);
+		a.request.wait_ms = 600000;
+		assert_int_equal(run_until_served(side, &a), RESULT_OK);
+		assert_int_equal(machines(i), 0);
+	}
+}
+
 static enum request_result take_over(struct side *side, struct ask *a)
 {
 	ask_init(a, REQUEST_ACCOUNT, "");
@@ -417,6 +446,7 @@ int main(void)
 		cmocka_unit_test(connections_are_ended),
 		cmocka_unit_test(a_frozen_row_stops_deletes),
 		cmocka_unit_test(a_presumed_permit_stops_retention),
+		cmocka_unit_test(times_of_the_future_are_corrected),
 		cmocka_unit_test(a_freeze_ends),
 	};
 	int rc;
