@@ -45,6 +45,8 @@ struct engine_config {
 	 * has one account, and changes nothing else.
 	 */
 	int is_part;
+	/* ... or none, and this is the one that nobody has configured (unserved.h); NULL: it has. */
+	const char *missing;
 	struct account **accounts; /* borrowed; must outlive the engine */
 	size_t account_count;
 	struct engine_limits limits;

@@ -76,31 +76,31 @@ static int row_is_free(struct owner *o, struct err *err)
 	return !wanted.is_held;
 }
 
-static int64_t seen_seq(const struct owner *o)
+int owner_claim(const struct owner_config *config, const char *account, int64_t seq,
+		struct store *store, struct shard *ret, struct err *err)
 {
-	int64_t seen = o->config->seen_seq ? o->config->seen_seq(o->config->arg, o->account) : 0;
+	int64_t seen = config->seen_seq ? config->seen_seq(config->arg, account) : 0;
+	unsigned char bytes[SHARD_NONCE_CHARS / 2];
+	char nonce[SHARD_NONCE_CHARS + 1];
+	struct shard_claim claim = {
+		.account = account,
+		.nonce = nonce,
+		.address = config->self,
+		.ttl_ms = SHARD_TTL_MS,
+		.seen_seq = seen > seq ? seen : seq,
+		.presume_ms = OWNER_PRESUME_MS,
+		.require_sync = config->require_sync,
+	};
 
-	return seen > o->seq ? seen : o->seq;
+	env_random(config->env, bytes, sizeof(bytes));
+	hash_hex(bytes, sizeof(bytes), nonce);
+	return shard_claim(store, &claim, ret, err);
 }
 
 static int claim_now(struct owner *o, struct shard *row, struct err *err)
 {
-	unsigned char bytes[SHARD_NONCE_CHARS / 2];
-	char nonce[SHARD_NONCE_CHARS + 1];
-	struct shard_claim claim = {
-		.account = o->account,
-		.nonce = nonce,
-		.address = o->config->self,
-		.ttl_ms = SHARD_TTL_MS,
-		.seen_seq = seen_seq(o),
-		.presume_ms = OWNER_PRESUME_MS,
-		.require_sync = o->config->require_sync,
-	};
-	int rc;
+	int rc = owner_claim(o->config, o->account, o->seq, o->store, row, err);
 
-	env_random(o->config->env, bytes, sizeof(bytes));
-	hash_hex(bytes, sizeof(bytes), nonce);
-	rc = shard_claim(o->store, &claim, row, err);
 	if (rc == 1)
 		o->free_ms = 0;
 	return rc;

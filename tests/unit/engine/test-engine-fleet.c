@@ -12,6 +12,7 @@
 
 #include "driver/postgres.h"
 #include "engine/fleet.h"
+#include "engine/unserved.h"
 #include "store/shards.h"
 #include "unit/engine/owned.h"
 #include "unit/test.h"
@@ -415,6 +416,61 @@ static void a_freeze_ends(void **state)
 	sql_await("SELECT count(*) FROM shard WHERE account = 'north' AND frozen = ''");
 }
 
+/* A look of a daemon that has the first `count` accounts: how many it marks. */
+static int looked(int count)
+{
+	struct side *side = &sides[1];
+	const struct engine_config config = { .env = &side->env,
+					      .accounts = side->accounts,
+					      .account_count = (size_t)count };
+	struct err err = { 0 };
+	int marked;
+
+	if (unserved_look(&config, &side->owners, 0, &marked, &err))
+		fail_msg("%s", err.text);
+	return marked;
+}
+
+#define OPEN_IN_SOUTH "SELECT count(*) FROM lease WHERE account = 'south' AND cleanup <> 4"
+
+/* Its leases need an operator, and somebody must say it; they lose no time by that. */
+static void an_account_that_nobody_has_is_reported(void **state)
+{
+	static struct ask a;
+	struct side *side = &sides[0], *other = &sides[1];
+
+	(void)state;
+	create_init(&a, 1, LEASES + 4);
+	a.request.wait_ms = 60000;
+	assert_in_range(run_until_served(side, &a), RESULT_CREATED, RESULT_REPLAY);
+	env_system(&other->env);
+	account_open(other, 0);
+	account_open(other, 1);
+	other->owners = (struct owner_config){ .store = url, .env = &other->env, .self = "other" };
+	assert_int_equal(looked(1), 0);
+	side_stop(side);
+	/* If all are configured, somebody will come. */
+	assert_int_equal(looked(2), 0);
+	assert_int_equal(postgres_number(url, OPEN_IN_SOUTH " AND attention = ''"), 1);
+	postgres_sql(url, "UPDATE shard SET renewed_ms = renewed_ms - 3600000,"
+			  " watched_ms = watched_ms - 3600000 WHERE account = 'south'");
+	assert_int_equal(looked(1), 1);
+	assert_int_equal(postgres_number(url, OPEN_IN_SOUTH " AND attention LIKE '%configured%'"
+							    " AND credit_ms >= 3600000"),
+			 1);
+	/* Once; and the account is free. */
+	assert_int_equal(looked(1), 0);
+	account_free(other->accounts[0]);
+	account_free(other->accounts[1]);
+	side_start(side, 0);
+	atomic_store(&side->is_alone, 1);
+	sql_await(OPEN_IN_SOUTH " AND attention = ''");
+	release_init(&a, 1, LEASES + 4);
+	a.request.wait_ms = 600000;
+	assert_int_equal(run_until_served(side, &a), RESULT_OK);
+	assert_int_equal(machines(1), 0);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -448,6 +504,7 @@ int main(void)
 		cmocka_unit_test(a_presumed_permit_stops_retention),
 		cmocka_unit_test(times_of_the_future_are_corrected),
 		cmocka_unit_test(a_freeze_ends),
+		cmocka_unit_test(an_account_that_nobody_has_is_reported),
 	};
 	int rc;
 
