@@ -160,6 +160,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	core->accounts = xcalloc(config->account_count, sizeof(*core->accounts));
 	for (size_t i = 0; i < config->account_count; i++) {
 		core->accounts[i].account = config->accounts[i];
+		core->accounts[i].is_unlisted = config->is_fresh && config->sweep_ms;
 		for (int q = 0; q < QUEUE_COUNT; q++)
 			STAILQ_INIT(&core->accounts[i].queues[q]);
 		core_observe_init(&core->accounts[i]);

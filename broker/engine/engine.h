@@ -68,6 +68,11 @@ struct engine_config {
 	 * have sent may take effect until the end of its permit.
 	 */
 	int is_shared;
+	/*
+	 * This process has seen nothing of the store before: nothing is deleted until the first sweep
+	 * had its try, if there are sweeps. Set by the engine.
+	 */
+	int is_fresh;
 	int64_t store_ahead_ms; /* at the claim, as in core_store_clock; set by the engine */
 	/*
 	 * Identifies the machine and the database file; "": not checked. If it differs from that of

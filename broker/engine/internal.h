@@ -116,6 +116,7 @@ struct core_account {
 	int64_t paused_until_ms; /* wall clock, as stored; 0: never paused */
 	int is_sweeping;
 	int64_t sweep_due_ms; /* as set last; 0: none */
+	int is_unlisted; /* nothing is deleted before the first sweep: the store may be an old one */
 	int is_sweep_put_off; /* it was due while the account was not verified */
 	int sweep_tries;
 	int is_forgetting; /* forget.c: a list is being read */

@@ -106,6 +106,7 @@ int life_begin(struct life_parts *parts, struct store *store, struct engine_life
 
 		gap_note(life, &owned);
 		parts->config.store_ahead_ms = owned.store_ahead_ms;
+		parts->config.is_fresh = owned.is_fresh;
 	}
 	if (core_new(&parts->config, &hooks, &life->core, err)) {
 		store_end(life, 1);

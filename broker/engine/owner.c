@@ -20,6 +20,7 @@ struct owner {
 	char account[32];
 	struct store *store; /* NULL: not open yet */
 	int64_t seq;	     /* the highest that this owner saw */
+	int is_fresh;	     /* nobody here had seen any when it was claimed */
 	int64_t free_ms; /* since when nobody holds the row, monotonic clock; 0: somebody does */
 	int64_t unwanted_ms; /* since when another should be the owner; 0: none */
 	int64_t rest_ms;     /* when the engine began to rest before a move; 0: it does not */
@@ -76,10 +77,15 @@ static int row_is_free(struct owner *o, struct err *err)
 	return !wanted.is_held;
 }
 
+static int64_t seq_seen(const struct owner_config *config, const char *account)
+{
+	return config->seen_seq ? config->seen_seq(config->arg, account) : 0;
+}
+
 int owner_claim(const struct owner_config *config, const char *account, int64_t seq,
 		struct store *store, struct shard *ret, struct err *err)
 {
-	int64_t seen = config->seen_seq ? config->seen_seq(config->arg, account) : 0;
+	int64_t seen = seq_seen(config, account);
 	unsigned char bytes[SHARD_NONCE_CHARS / 2];
 	char nonce[SHARD_NONCE_CHARS + 1];
 	struct shard_claim claim = {
@@ -99,8 +105,10 @@ int owner_claim(const struct owner_config *config, const char *account, int64_t 
 
 static int claim_now(struct owner *o, struct shard *row, struct err *err)
 {
+	int is_fresh = !o->seq && !seq_seen(o->config, o->account);
 	int rc = owner_claim(o->config, o->account, o->seq, o->store, row, err);
 
+	o->is_fresh = is_fresh;
 	if (rc == 1)
 		o->free_ms = 0;
 	return rc;
@@ -173,6 +181,7 @@ static void look(void *arg, const struct store *store, struct engine_owned *ret)
 	ret->until_mono_ms = shard_deadline_mono_ms(store);
 	if (!row)
 		return;
+	ret->is_fresh = o->is_fresh;
 	ret->epoch = row->epoch;
 	ret->seq = row->seq;
 	ret->gap_ms = row->gap_ms;

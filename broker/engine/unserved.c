@@ -68,8 +68,8 @@ static int is_unmarked(void *arg, const struct lease *l)
 {
 	int *count = arg;
 
-	*count = !l->attention[0] && (lease_is_live(l) || l->cleanup == CLEANUP_OWED ||
-				      l->cleanup == CLEANUP_RETAINED);
+	*count = !l->attention[0] &&
+		 (lease_is_live(l) || l->cleanup == CLEANUP_OWED || l->cleanup == CLEANUP_RETAINED);
 	return *count;
 }
 
