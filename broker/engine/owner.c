@@ -20,7 +20,8 @@ struct owner {
 	char account[32];
 	struct store *store; /* NULL: not open yet */
 	int64_t seq;	     /* the highest that this owner saw */
-	int is_fresh;	     /* nobody here had seen any when it was claimed */
+	int is_fresh;	     /* nobody here had watched the row when it was claimed */
+	int64_t begun_ms;
 	int64_t free_ms; /* since when nobody holds the row, monotonic clock; 0: somebody does */
 	int64_t unwanted_ms; /* since when another should be the owner; 0: none */
 	int64_t rest_ms;     /* when the engine began to rest before a move; 0: it does not */
@@ -105,7 +106,9 @@ int owner_claim(const struct owner_config *config, const char *account, int64_t 
 
 static int claim_now(struct owner *o, struct shard *row, struct err *err)
 {
-	int is_fresh = !o->seq && !seq_seen(o->config, o->account);
+	/* What was read just before the claim, or only then, shows nothing that was lost. */
+	int is_fresh = !o->seq && (!seq_seen(o->config, o->account) ||
+				   now_ms(o) - o->begun_ms < OWNER_SETTLE_MS);
 	int rc = owner_claim(o->config, o->account, o->seq, o->store, row, err);
 
 	o->is_fresh = is_fresh;
@@ -278,6 +281,7 @@ struct owner *owner_new(const struct owner_config *config, const char *account,
 	o->config = config;
 	o->last_move_ms = last_move_ms;
 	TEXT_SET(o->account, account);
+	o->begun_ms = now_ms(o);
 	o->ownership = (struct engine_ownership){
 		.claim = claim,
 		.renew = renew,

@@ -82,6 +82,7 @@ static void side_start(struct side *side, int number)
 		.worker_threads = 4,
 		.boot_ms = 600000,
 		.probe_ms = 300000,
+		.sweep_ms = 6 * 3600000,
 		.sweep_grace_ms = 3600000,
 		.on_broken = broken,
 	};
@@ -471,6 +472,50 @@ static void an_account_that_nobody_has_is_reported(void **state)
 	assert_int_equal(machines(1), 0);
 }
 
+/* Makes the last sweep of the account "south" an older one: when it began. */
+static int64_t sweep_age(void)
+{
+	postgres_sql(url, "UPDATE sweep SET begun_ms = begun_ms - 600000, done_ms = done_ms - 600000"
+			  " WHERE account = 'south'");
+	return postgres_number(url, "SELECT begun_ms FROM sweep WHERE account = 'south'");
+}
+
+/* Whoever has not watched the row lists the account before it deletes; whoever has, need not. */
+static void a_fresh_start_lists(void **state)
+{
+	static struct ask a;
+	struct side *side = &sides[0];
+	char sql[160];
+	int64_t begun;
+
+	(void)state;
+	side_stop(side);
+	begun = sweep_age();
+	side_start(side, 0);
+	atomic_store(&side->is_alone, 1);
+	create_init(&a, 1, LEASES + 5);
+	a.request.wait_ms = 60000;
+	assert_in_range(run_until_served(side, &a), RESULT_CREATED, RESULT_REPLAY);
+	release_init(&a, 1, LEASES + 5);
+	a.request.wait_ms = 600000;
+	assert_int_equal(run_until_served(side, &a), RESULT_OK);
+	assert_true(postgres_number(url, "SELECT begun_ms FROM sweep WHERE account = 'south'"
+					 " AND done_ms >= begun_ms") > begun);
+	begun = sweep_age();
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM shard WHERE account = 'south' AND epoch > %lld",
+		 (long long)postgres_number(url, "SELECT epoch FROM shard WHERE account = 'south'"));
+	postgres_sql(url, "UPDATE shard SET owner = '' WHERE account = 'south'");
+	sql_await(sql);
+	create_init(&a, 1, LEASES + 6);
+	a.request.wait_ms = 60000;
+	assert_in_range(run_until_served(side, &a), RESULT_CREATED, RESULT_REPLAY);
+	release_init(&a, 1, LEASES + 6);
+	a.request.wait_ms = 600000;
+	assert_int_equal(run_until_served(side, &a), RESULT_OK);
+	assert_int_equal(postgres_number(url, "SELECT begun_ms FROM sweep WHERE account = 'south'"),
+			 begun);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -505,6 +550,7 @@ int main(void)
 		cmocka_unit_test(times_of_the_future_are_corrected),
 		cmocka_unit_test(a_freeze_ends),
 		cmocka_unit_test(an_account_that_nobody_has_is_reported),
+		cmocka_unit_test(a_fresh_start_lists),
 	};
 	int rc;
 
