@@ -293,8 +293,7 @@ static void observe_start(struct core *core, struct core_account *a)
 /* core_due starts what is queued after the tasks. */
 static void dispatch_due(struct core *core, struct core_account *a)
 {
-	(void)core;
-	(void)a;
+	core_thaw(core, a);
 }
 
 static int list_done(struct core *core, struct core_account *a, struct step *step, struct err *err)

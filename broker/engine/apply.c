@@ -29,6 +29,7 @@ static void account_facts(struct core *core, const struct core_account *a, struc
 	f->is_unsure = !f->gate.is_verified;
 	f->is_blocked = account_is_blocked(a->account, NULL, 0);
 	f->block = f->gate.is_fenced ? LEASE_BLOCK_FENCED : LEASE_BLOCK_ACCOUNT;
+	f->gate.is_unlisted = a->is_unlisted;
 	f->settle_ms = core_settle_ms(core, a);
 	f->presumed_until_ms = a->presumed_until_ms ? a->presumed_until_ms - core->store_ahead_ms :
 						      0;

@@ -150,6 +150,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	core->env = config->env;
 	core->store = config->store;
 	core->sees_until_mono_ms = INT64_MAX;
+	core->store_ahead_ms = config->store_ahead_ms;
 	outbox_init(core);
 	waiters_init(core);
 	STAILQ_INIT(&core->pool_waiters);
@@ -160,6 +161,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	core->accounts = xcalloc(config->account_count, sizeof(*core->accounts));
 	for (size_t i = 0; i < config->account_count; i++) {
 		core->accounts[i].account = config->accounts[i];
+		core->accounts[i].is_unlisted = config->is_fresh && config->sweep_ms;
 		for (int q = 0; q < QUEUE_COUNT; q++)
 			STAILQ_INIT(&core->accounts[i].queues[q]);
 		core_observe_init(&core->accounts[i]);
@@ -181,6 +183,7 @@ void core_free(struct core *core)
 {
 	if (!core)
 		return;
+	core_clock_end(core);
 	for (size_t i = 0; i < core->account_count; i++) {
 		for (int q = 0; q < QUEUE_COUNT; q++)
 			while (queue_pop(&core->accounts[i], (enum step_queue)q))

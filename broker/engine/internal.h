@@ -101,6 +101,7 @@ struct core_account {
 	int is_held; /* one of its operations crashed lessord too often: none is run (crashes.c) */
 	int token_number;   /* of the token that was_verified is about */
 	char frozen[128];   /* why, core_freeze; "": it is not */
+	int is_thawed;	    /* no longer, and its leases are not due yet (core_thaw) */
 	int is_reconciling; /* the sweep that runs began after that */
 	int is_reconciled;  /* and one has completed since */
 	int64_t ahead;	    /* how many resources that sweep found to be newer than the store */
@@ -115,6 +116,7 @@ struct core_account {
 	int64_t paused_until_ms; /* wall clock, as stored; 0: never paused */
 	int is_sweeping;
 	int64_t sweep_due_ms; /* as set last; 0: none */
+	int is_unlisted; /* nothing is deleted before the first sweep: the store may be an old one */
 	int is_sweep_put_off; /* it was due while the account was not verified */
 	int sweep_tries;
 	int is_forgetting; /* forget.c: a list is being read */
@@ -152,6 +154,7 @@ struct core {
 	int64_t sees_until_mono_ms;	    /* core_see_until */
 	int64_t store_ahead_ms;		    /* core_store_clock */
 	struct clock_watch clock;
+	enum env_clock_word clock_word; /* what was said to the other threads (util/env.h) */
 	int64_t clock_ahead_ms; /* by how much the clock seems to be ahead; for the log and the API */
 	int64_t clock_judged_mono_ms;
 	int64_t clock_stored_ms; /* the newest time in the store, as this process wrote it */
@@ -472,6 +475,8 @@ int core_reconcile_end(struct core *core, struct core_account *a, int has_orphan
 /* An operator has looked. 0: it goes on, or was not frozen; 1: too early, `r` has failed; -1. */
 int core_reconcile_looked(struct core *core, struct core_account *a, struct engine_request *r,
 			  struct err *err);
+/* It is not frozen any longer: what the freeze has put off is due now. Once. */
+void core_thaw(struct core *core, struct core_account *a);
 
 /* ---- sentinel.c: the generation -------------------------------------------------------------- */
 
@@ -565,6 +570,8 @@ int account_task_done(struct core *core, struct core_account *a, struct step *st
 
 /* At a start: compares the clock with the newest stored time. */
 int core_clock_start(struct core *core, struct err *err);
+/* The core ends, and what it said of the clock with it. */
+void core_clock_end(struct core *core);
 /* Compares the clocks, hears the witnesses, and handles a jump of the wall clock. */
 void core_clock_watch(struct core *core);
 /* In a transaction: stores the time now and then, while the clock is trusted. */

@@ -15,6 +15,7 @@ struct engine_owned {
 	int64_t epoch;	/* another one after each claim */
 	int64_t seq;	/* another one after each renewal */
 	int64_t gap_ms; /* between that renewal and the one before */
+	int is_fresh;	/* before the claim, this process had seen nothing of them */
 	/* Until when it surely lasts, by the env's monotonic clock. */
 	int64_t until_mono_ms;
 	/* Why nothing may be deleted, expire or be concluded; NULL, "": it may (core_freeze). */

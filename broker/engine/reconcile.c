@@ -107,3 +107,23 @@ int core_reconcile_looked(struct core *core, struct core_account *a, struct engi
 		       r->caller.owner, name, r->reason[0] ? ": " : "", r->reason);
 	return ownership->thaw(ownership->arg, core->store, err) ? -1 : 0;
 }
+
+static int lease_thaw(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
+{
+	static const struct lease_event event = { .kind = LEASE_EVENT_THAWED };
+
+	(void)arg;
+	return core_apply(core, a, &event, NULL, err);
+}
+
+void core_thaw(struct core *core, struct core_account *a)
+{
+	struct store_list list = { .state = -1, .cleanup = -1, .open = 1 };
+
+	if (!a->is_thawed)
+		return;
+	a->is_thawed = 0;
+	list.account = a->account->config.name;
+	/* A failed write marks the store broken; the commit then fails. */
+	core_lease_each(core, list, lease_thaw, NULL, NULL);
+}

@@ -502,9 +502,10 @@ int store_crash_put(struct store *store, const struct store_crash *row, struct e
 int store_lease_times_put(struct store *store, const struct lease *l, struct err *err);
 /*
  * The clock is trusted and shows `now_ms`. Times of tokens and orphans that lie in the future were
- * stored while it was ahead: they count from now on, with the durations they had.
+ * stored while it was ahead: they count from now on, with the durations they had. `account`: of the
+ * orphans; NULL: of any.
  */
-int store_times_mend(struct store *store, int64_t now_ms, struct err *err);
+int store_times_mend(struct store *store, const char *account, int64_t now_ms, struct err *err);
 /*
  * The other instances whose sentinels were found in the account and reported to an operator:
  * their ids, separated by spaces; "" if none.
