@@ -174,6 +174,7 @@ static void look(void *arg, const struct store *store, struct engine_owned *ret)
 	if (!row)
 		return;
 	ret->epoch = row->epoch;
+	ret->is_owed = row->is_owed;
 	ret->seq = row->seq;
 	ret->gap_ms = row->gap_ms;
 	ret->frozen = row->frozen;
@@ -205,6 +206,12 @@ static int thaw(void *arg, struct store *store, struct err *err)
 {
 	(void)arg;
 	return shard_freeze(store, "", err);
+}
+
+static int credited(void *arg, struct store *store, struct err *err)
+{
+	(void)arg;
+	return shard_credit(store, err);
 }
 
 /*
@@ -273,6 +280,7 @@ struct owner *owner_new(const struct owner_config *config, const char *account,
 		.claim = claim,
 		.renew = renew,
 		.look = look,
+		.credited = credited,
 		.reconciled = reconciled,
 		.thaw = thaw,
 		.is_lost = is_lost,
