@@ -338,6 +338,7 @@ void core_due(struct core *core)
 	int most = store_state(core->store) == STORE_RESERVE ? DUE_MOST_RESERVE : DUE_MOST;
 	int64_t n;
 
+	core_gap(core, 0);
 	core_overdue_check(core);
 	account_tasks_due(core, now);
 	capacity_look(core);
@@ -365,7 +366,8 @@ int64_t core_next_ms(const struct core *core)
 	int64_t next = earlier_ms(earlier_ms(heap_next(core->due), heap_next(core->tasks)),
 				  core->next_waiter_ms);
 
-	return capacity_is_due(core) ? earlier_ms(next, core_now(core)) : next;
+	return capacity_is_due(core) || core_gap_left(core) ? earlier_ms(next, core_now(core)) :
+							      next;
 }
 
 void core_rest(struct core *core, int on)

@@ -129,6 +129,14 @@ struct core_account {
 		sweep_unverified; /* objects with a valid, with an invalid signature */
 };
 
+/* A gap with which leases are being credited: core_gap. */
+struct core_gap {
+	int64_t ms;	 /* 0: none is */
+	int64_t next_ms; /* more, which was told meanwhile */
+	struct store_list lists[2];
+	int left[2]; /* are there leases in the list that are not credited yet? */
+};
+
 struct core {
 	struct engine_config config;
 	struct core_hooks hooks;
@@ -152,6 +160,7 @@ struct core {
 	struct request_list answers;	    /* to be answered after the commit */
 	struct step_list starts;	    /* to be started after the commit */
 	int64_t sees_until_mono_ms;	    /* core_see_until */
+	struct core_gap gap;
 	int64_t store_ahead_ms;		    /* core_store_clock */
 	struct clock_watch clock;
 	enum env_clock_word clock_word; /* what was said to the other threads (util/env.h) */
@@ -207,6 +216,9 @@ int core_lease_by_id(struct core *core, const char *id, struct lease_aggregate *
 typedef int (*core_lease_fn)(void *arg, struct core *core, struct lease_aggregate *a,
 			     struct err *err);
 int core_lease_each(struct core *core, struct store_list list, core_lease_fn fn, void *arg,
+		    struct err *err);
+/* Does so for list->limit of them. 1: there may be more, from list->before_n on, which it sets. */
+int core_lease_page(struct core *core, struct store_list *list, core_lease_fn fn, void *arg,
 		    struct err *err);
 
 /* ---- outbox.c: answers, log lines and steps that wait for the commit ------------------------- */

@@ -209,6 +209,9 @@ void life_credit(struct engine_life *life)
 	gap_note(life, &owned);
 	core_gap(life->core, life->gap_ms);
 	life->gap_ms = 0;
+	/* A failed write makes the commit fail. */
+	if (owned.is_owed && ownership->credited && !core_gap_left(life->core))
+		ownership->credited(ownership->arg, life->store, NULL);
 }
 
 int life_is_lost(const struct engine_life *life)

@@ -188,6 +188,7 @@ static void look(void *arg, const struct store *store, struct engine_owned *ret)
 		return;
 	ret->is_fresh = o->is_fresh;
 	ret->epoch = row->epoch;
+	ret->is_owed = row->is_owed;
 	ret->seq = row->seq;
 	ret->gap_ms = row->gap_ms;
 	ret->frozen = row->frozen;
@@ -219,6 +220,12 @@ static int thaw(void *arg, struct store *store, struct err *err)
 {
 	(void)arg;
 	return shard_freeze(store, "", err);
+}
+
+static int credited(void *arg, struct store *store, struct err *err)
+{
+	(void)arg;
+	return shard_credit(store, err);
 }
 
 static int frozen(void *arg, struct store *store, char *ret, size_t size, struct err *err)
@@ -299,6 +306,7 @@ struct owner *owner_new(const struct owner_config *config, const char *account,
 		.claim = claim,
 		.renew = renew,
 		.look = look,
+		.credited = credited,
 		.reconciled = reconciled,
 		.thaw = thaw,
 		.frozen = frozen,
