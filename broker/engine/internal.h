@@ -449,7 +449,10 @@ int core_retained_recheck(struct core *core, char *account, struct err *err);
 void core_reconcile_soon(struct core *core, struct core_account *a);
 /* A sweep begins, or has completed: does it count? `has_orphans`: that are newer than the store. */
 void core_reconcile_begin(struct core_account *a);
-int core_reconcile_end(struct core *core, struct core_account *a, int has_orphans, struct err *err);
+int core_reconcile_end(struct core *core, struct core_account *a, const struct sweep *sweep,
+		       int has_orphans, struct err *err);
+/* When a sweep of the frozen account shows all that was under way, wall clock; 0: at any time. */
+int64_t core_reconcile_lands_ms(const struct core *core, const struct core_account *a);
 /* An operator has looked. 0: it goes on, or was not frozen; 1: too early, `r` has failed; -1. */
 int core_reconcile_looked(struct core *core, struct core_account *a, struct engine_request *r,
 			  struct err *err);
