@@ -149,6 +149,8 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	core->env = config->env;
 	core->store = config->store;
 	core->sees_until_mono_ms = INT64_MAX;
+	core->clock_by_ms = config->store_ahead_ms;
+	core_store_clock(core, config->store_ahead_ms);
 	outbox_init(core);
 	waiters_init(core);
 	STAILQ_INIT(&core->pool_waiters);
@@ -358,7 +360,9 @@ int64_t core_next_ms(const struct core *core)
 	int64_t next = earlier_ms(earlier_ms(heap_next(core->due), heap_next(core->tasks)),
 				  core->next_waiter_ms);
 
-	return capacity_is_due(core) ? earlier_ms(next, core_now(core)) : next;
+	if (capacity_is_due(core))
+		next = earlier_ms(next, core_now(core));
+	return next ? next - core->clock_by_ms : 0;
 }
 
 void core_rest(struct core *core, int on)

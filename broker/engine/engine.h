@@ -66,6 +66,7 @@ struct engine_config {
 	 * have sent may take effect until the end of its permit.
 	 */
 	int is_shared;
+	int64_t store_ahead_ms; /* core_store_clock, from the start on */
 	/*
 	 * Identifies the machine and the database file; "": not checked. If it differs from that of
 	 * the last start, all accounts are fenced until an operator takes them over.

@@ -152,6 +152,8 @@ struct core {
 	struct step_list starts;	    /* to be started after the commit */
 	int64_t sees_until_mono_ms;	    /* core_see_until */
 	int64_t store_ahead_ms;		    /* core_store_clock */
+	int64_t clock_by_ms; /* core_now, ahead of the wall clock; not above store_ahead_ms */
+	int is_clock_apart;  /* that is so much that it was logged */
 	struct clock_watch clock;
 	enum env_clock_word clock_word; /* what was said to the other threads (util/env.h) */
 	int64_t clock_ahead_ms; /* by how much the clock seems to be ahead; for the log and the API */
@@ -173,6 +175,8 @@ struct core {
 /* ---- state.c: the clock, the accounts, the leases -------------------------------------------- */
 
 int64_t core_now(const struct core *core);
+/* The store's clock, ahead of core_now, at most. */
+int64_t core_store_ahead_ms(const struct core *core);
 uint32_t core_random32(struct core *core);
 /* Is the wall clock suspect? Then no lease ends because of time. */
 int core_has_lost_sight(const struct core *core);

@@ -35,7 +35,7 @@ int64_t core_reconcile_lands_ms(const struct core *core, const struct core_accou
 {
 	if (!core->config.ownership || !a->frozen[0] || !a->presumed_until_ms)
 		return 0;
-	return a->presumed_until_ms - core->store_ahead_ms + core_settle_ms(core, a);
+	return a->presumed_until_ms - core_store_ahead_ms(core) + core_settle_ms(core, a);
 }
 
 void core_reconcile_begin(struct core_account *a)
