@@ -68,6 +68,7 @@ struct engine_config {
 	 * have sent may take effect until the end of its permit.
 	 */
 	int is_shared;
+	int64_t store_ahead_ms; /* core_store_clock, from the start on */
 	/*
 	 * This process has seen nothing of the store before: nothing is deleted until the first sweep
 	 * had its try, if there are sweeps. Set by the engine.
