@@ -385,13 +385,18 @@ static void on_posted(const struct peer_answer *answer, void *arg)
 	posted_free(posted);
 }
 
+void relay_owner(const struct relay *relay, const char *account, struct relay_route *ret)
+{
+	*ret = (struct relay_route){ .place = RELAY_SELF };
+	if (relay)
+		relay->config.find(relay->config.arg, account, ret);
+}
+
 int relay_is_elsewhere(const struct relay *relay, const char *account)
 {
 	struct relay_route route;
 
-	if (!relay)
-		return 0;
-	relay->config.find(relay->config.arg, account, &route);
+	relay_owner(relay, account, &route);
 	return route.place == RELAY_OTHER;
 }
 

@@ -88,7 +88,9 @@ struct relay_post {
 /* `status` 0: no answer; `body` is JSON, as far as it is one. */
 typedef void (*relay_post_fn)(void *arg, int status, const char *body);
 int relay_post(struct relay *relay, const struct relay_post *post, relay_post_fn done, void *arg);
-/* Does another daemon own the account, as far as is known? NULL: no. */
+/* Who owns the account, as far as is known? NULL: this daemon. */
+void relay_owner(const struct relay *relay, const char *account, struct relay_route *ret);
+/* Is it another daemon? */
 int relay_is_elsewhere(const struct relay *relay, const char *account);
 /* How many requests are with other daemons, or wait. */
 size_t relay_count(const struct relay *relay);

@@ -104,7 +104,8 @@ static int core_restart(struct core *core, struct err *err)
 	/* Each attempt waits for a second if another process holds the lock. */
 	for (int i = 0; rc && i < RESTART_TRIES; i++) {
 		rc = store_begin(core->store, err);
-		if (rc && store_state(core->store) != STORE_LOCKED)
+		if (rc && store_state(core->store) != STORE_LOCKED &&
+		    store_state(core->store) != STORE_AWAY)
 			return -1;
 	}
 	if (rc)
@@ -149,6 +150,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	core->env = config->env;
 	core->store = config->store;
 	core->sees_until_mono_ms = INT64_MAX;
+	core->store_ahead_ms = config->store_ahead_ms;
 	outbox_init(core);
 	waiters_init(core);
 	STAILQ_INIT(&core->pool_waiters);
@@ -159,6 +161,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	core->accounts = xcalloc(config->account_count, sizeof(*core->accounts));
 	for (size_t i = 0; i < config->account_count; i++) {
 		core->accounts[i].account = config->accounts[i];
+		core->accounts[i].is_unlisted = config->is_fresh && config->sweep_ms;
 		for (int q = 0; q < QUEUE_COUNT; q++)
 			STAILQ_INIT(&core->accounts[i].queues[q]);
 		core_observe_init(&core->accounts[i]);
@@ -180,6 +183,7 @@ void core_free(struct core *core)
 {
 	if (!core)
 		return;
+	core_clock_end(core);
 	for (size_t i = 0; i < core->account_count; i++) {
 		for (int q = 0; q < QUEUE_COUNT; q++)
 			while (queue_pop(&core->accounts[i], (enum step_queue)q))
@@ -195,6 +199,8 @@ void core_free(struct core *core)
 	heap_free(core->tasks);
 	aggregates_free(core->aggregates);
 	capacity_fini(core);
+	core_prices_fini(core);
+	free(core->touches);
 	free(core->crashes);
 	free(core->accounts);
 	in_flight_fini(core);
@@ -259,6 +265,8 @@ static int batch_commit(struct core *core, struct err *err)
 	int is_written;
 
 	keep_pauses(core);
+	/* A failed write marks the store broken; the commit then fails. */
+	core_touches_write(core, NULL);
 	is_written = store_is_written(core->store);
 	if (is_written)
 		env_point(core->env, "before-commit");

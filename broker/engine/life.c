@@ -105,6 +105,8 @@ int life_begin(struct life_parts *parts, struct store *store, struct engine_life
 		struct engine_owned owned = owned_now(life);
 
 		gap_note(life, &owned);
+		parts->config.store_ahead_ms = owned.store_ahead_ms;
+		parts->config.is_fresh = owned.is_fresh;
 	}
 	if (core_new(&parts->config, &hooks, &life->core, err)) {
 		store_end(life, 1);

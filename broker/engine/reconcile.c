@@ -68,12 +68,28 @@ int core_reconcile_end(struct core *core, struct core_account *a, int has_orphan
 	return ownership->reconciled(ownership->arg, core->store, ahead, err);
 }
 
+/* An operator may have seen a freeze before this engine's next commit tells of it. */
+static int frozen_look(struct core *core, struct core_account *a, struct err *err)
+{
+	const struct engine_ownership *ownership = core->config.ownership;
+	char why[sizeof(a->frozen)] = "";
+
+	if (a->frozen[0] || !ownership || !ownership->frozen)
+		return 0;
+	if (ownership->frozen(ownership->arg, core->store, why, sizeof(why), err))
+		return -1;
+	core_freeze(core, a->account->config.name, why);
+	return 0;
+}
+
 int core_reconcile_looked(struct core *core, struct core_account *a, struct engine_request *r,
 			  struct err *err)
 {
 	const struct engine_ownership *ownership = core->config.ownership;
 	const char *name = a->account->config.name;
 
+	if (frozen_look(core, a, err))
+		return -1;
 	if (!a->frozen[0] || !ownership || !ownership->thaw)
 		return 0;
 	if (!a->is_reconciled) {
@@ -90,4 +106,24 @@ int core_reconcile_looked(struct core *core, struct core_account *a, struct engi
 		       "%s has looked at frozen account %s: this store may use it from now on%s%s",
 		       r->caller.owner, name, r->reason[0] ? ": " : "", r->reason);
 	return ownership->thaw(ownership->arg, core->store, err) ? -1 : 0;
+}
+
+static int lease_thaw(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
+{
+	static const struct lease_event event = { .kind = LEASE_EVENT_THAWED };
+
+	(void)arg;
+	return core_apply(core, a, &event, NULL, err);
+}
+
+void core_thaw(struct core *core, struct core_account *a)
+{
+	struct store_list list = { .state = -1, .cleanup = -1, .open = 1 };
+
+	if (!a->is_thawed)
+		return;
+	a->is_thawed = 0;
+	list.account = a->account->config.name;
+	/* A failed write marks the store broken; the commit then fails. */
+	core_lease_each(core, list, lease_thaw, NULL, NULL);
 }

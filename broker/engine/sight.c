@@ -83,6 +83,9 @@ void core_freeze(struct core *core, const char *account, const char *why)
 	if (!a->frozen[0])
 		core_reconcile_soon(core, a);
 	TEXT_SET(a->frozen, why ? why : "");
+	a->is_thawed = !a->frozen[0];
+	if (a->is_thawed)
+		account_task_soon(core, a, TASK_DISPATCH);
 	if (a->frozen[0])
 		log_error(LOG_FIELDS({ "account", account }),
 			  "account %s is frozen: %s; nothing in it is deleted or expires until it is "

@@ -30,7 +30,9 @@ uint32_t core_random32(struct core *core)
 
 const char *core_only_account(const struct core *core)
 {
-	return core->config.is_part ? core->accounts[0].account->config.name : NULL;
+	if (!core->config.is_part)
+		return NULL;
+	return core->config.missing ? core->config.missing : core->accounts[0].account->config.name;
 }
 
 struct core_account *core_account_find(struct core *core, const char *name)

@@ -81,7 +81,11 @@ static int create_lock(struct store *store, struct err *err)
 	if (!stmt)
 		return -1;
 	bind_number(stmt, 1, CREATE_LOCK);
-	return store_run(store, stmt, "waiting for other creates", err);
+	if (store_run(store, stmt, "waiting for other creates", err))
+		return -1;
+	/* What the create reads next brings them along. */
+	pg_numbers_ahead(pg_of(store), 1);
+	return 0;
 }
 
 const struct backend backend_postgres = {

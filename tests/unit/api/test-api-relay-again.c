@@ -138,13 +138,36 @@ static void it_does_not_wait_for_ever(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, stage_teardown)
 
+/* What this daemon saw while the account was its own is not how it stands with another. */
+static void what_was_seen_before_is_not_told(void **state)
+{
+	(void)state;
+	account_probed(stage.world.d.account, 0, LESSOR_CLASS_AUTH, "token refused");
+	account_set_fenced(stage.world.d.account, "an older copy");
+	stage_ask("GET", "/v1/providers", stage.admin, "", NULL);
+	assert_string_equal(stage_text("providers.0.daemon"), "self");
+	assert_true(json_is_true(stage_at("providers.0.fenced")));
+	route.place = RELAY_OTHER;
+	TEXT_SET(route.address, "http://192.0.2.1:8480");
+	stage_ask("GET", "/v1/providers", stage.admin, "", NULL);
+	assert_string_equal(stage_text("providers.0.daemon"), "other");
+	assert_true(json_is_false(stage_at("providers.0.blocked")));
+	assert_non_null(strstr(stage_text("providers.0.message"), "http://192.0.2.1:8480"));
+	stage_ask("GET", "/v1/metrics", stage.admin, "", NULL);
+	assert_non_null(strstr(stage.body, "\nlessor_account_fenced{account=\"toy\"} 0\n"));
+	assert_non_null(strstr(stage.body, "\nlessor_account_blocked{account=\"toy\"} 0\n"));
+	route.place = RELAY_UNKNOWN;
+	stage_ask("GET", "/v1/providers/toy/readiness", stage.alice, "", NULL);
+	assert_string_equal(stage_text("message"), "No daemon owns the account at the moment.");
+	assert_string_equal(stage_text("checks.0.status"), "warning");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_request_is_given_to_the_engine_again),
-		TEST(what_happened_meanwhile_counts),
-		TEST(a_create_is_given_to_the_engine_again),
-		TEST(it_does_not_wait_for_ever),
+		TEST(a_request_is_given_to_the_engine_again), TEST(what_happened_meanwhile_counts),
+		TEST(a_create_is_given_to_the_engine_again),  TEST(it_does_not_wait_for_ever),
+		TEST(what_was_seen_before_is_not_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -375,6 +375,56 @@ static void d8_a_retention_of_the_future_ends_after_its_duration(void **state)
 	assert_int_equal(world_alive(&w), 1);
 }
 
+/* ---- several engines, one clock ------------------------------------------------------------ */
+
+static void what_one_engine_doubts_another_does_not_end(void **state)
+{
+	struct env_clock clock = { 0 };
+	enum env_clock_word other = ENV_CLOCK_SILENT;
+
+	(void)state;
+	w.d.env.clock = &clock;
+	world_restart(&w, NULL);
+	create_ready(ID);
+	assert_false(env_is_clock_suspect(&w.d.env));
+	/* The other knows no other clock; this one is told soon that all is well. */
+	jump(48 * HOUR);
+	env_clock_say(&clock, other, ENV_CLOCK_DOUBTED, 48 * HOUR);
+	other = ENV_CLOCK_DOUBTED;
+	assert_true(env_is_clock_suspect(&w.d.env));
+	assert_int_equal(env_likely_ms(&w.d.env), driver_wall(&w.d) - 48 * HOUR);
+	provider_dates(48 * HOUR);
+	world_pass(&w, 2 * SECOND);
+	assert_false(env_is_clock_suspect(&w.d.env));
+	/* What tells the other that it is wrong counts, whatever this one says, and how often. */
+	env_clock_say(&clock, other, ENV_CLOCK_CONTRADICTED, 2 * HOUR);
+	other = ENV_CLOCK_CONTRADICTED;
+	for (int i = 0; i < 5; i++) {
+		provider_dates(48 * HOUR);
+		world_pass(&w, 2 * SECOND);
+		assert_true(env_is_clock_suspect(&w.d.env));
+		assert_int_equal(env_likely_ms(&w.d.env), driver_wall(&w.d) - 2 * HOUR);
+	}
+	env_clock_say(&clock, other, ENV_CLOCK_SILENT, 0);
+	assert_false(env_is_clock_suspect(&w.d.env));
+	w.d.env.clock = NULL;
+}
+
+static void an_engine_that_ends_says_no_more(void **state)
+{
+	struct env_clock clock = { 0 };
+
+	(void)state;
+	create_ready(ID);
+	w.d.env.clock = &clock;
+	restart_under(-5 * DAY);
+	assert_true(env_is_clock_suspect(&w.d.env));
+	driver_close(&w.d);
+	assert_false(env_is_clock_suspect(&w.d.env));
+	w.d.env.clock = NULL;
+	driver_open(&w.d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -386,6 +436,8 @@ int main(void)
 		TEST(a_jump_settles_no_absence),
 		TEST(small_steps_are_followed),
 		TEST(a_crash_loop_costs_a_probe_each),
+		TEST(what_one_engine_doubts_another_does_not_end),
+		TEST(an_engine_that_ends_says_no_more),
 		TEST(d9_a_wrong_clock_at_a_start_ends_nothing),
 		TEST(d9_days_off_are_believed_when_the_provider_says_so),
 		TEST(d9_without_a_witness_it_is_doubted_for_ten_minutes),

@@ -207,6 +207,17 @@ static void nothing_ends_in_a_frozen_account(void **state)
 	assert_int_equal(world_alive(&w), 0);
 }
 
+/* Until its next try is long after what a case waits for. */
+static void wait_for_a_long_wait(void)
+{
+	int64_t until = driver_wall(&w.d) + 24 * HOUR;
+
+	while (lease(ID).due_ms < driver_wall(&w.d) + 5 * MINUTE) {
+		assert_true(driver_wall(&w.d) < until);
+		world_pass(&w, MINUTE);
+	}
+}
+
 /* A release is accepted and committed; its delete waits. */
 static void nothing_is_deleted_in_a_frozen_account(void **state)
 {
@@ -219,10 +230,30 @@ static void nothing_is_deleted_in_a_frozen_account(void **state)
 	assert_int_equal(lease(ID).cleanup, CLEANUP_OWED);
 	assert_int_equal(w.deleted, 0);
 	assert_int_equal(world_alive(&w), 1);
+	wait_for_a_long_wait();
+	assert_int_equal(w.deleted, 0);
+	/* The wait that its refusals have come to is over, too. */
 	core_freeze(w.d.core, "toy", "");
-	world_pass(&w, 20 * MINUTE);
+	world_pass(&w, 10 * SECOND);
 	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 	assert_int_equal(world_alive(&w), 0);
+}
+
+/* What has gone meanwhile is looked for as at any other time, from now on. */
+static void what_is_gone_is_looked_for_after_a_freeze(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	core_freeze(w.d.core, "toy", "why");
+	w.cloud[0].alive = 0;
+	assert_int_equal(ask_release(1).request.result, RESULT_OK);
+	world_pass(&w, HOUR);
+	assert_int_not_equal(lease(ID).cleanup, CLEANUP_DONE);
+	core_freeze(w.d.core, "toy", "");
+	/* Two observations, a minute apart. */
+	world_pass(&w, 90 * SECOND);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+	assert_int_equal(w.deleted, 0);
 }
 
 static void a_frozen_account_creates(void **state)
@@ -397,6 +428,7 @@ int main(void)
 		TEST(a_late_renewal_comes_before_the_expiry),
 		TEST(nothing_ends_in_a_frozen_account),
 		TEST(nothing_is_deleted_in_a_frozen_account),
+		TEST(what_is_gone_is_looked_for_after_a_freeze),
 		TEST(a_frozen_account_creates),
 		TEST(nothing_is_concluded_in_a_frozen_account),
 		TEST(a_permit_is_presumed_where_commits_were_lost),

@@ -607,7 +607,7 @@ static void test_the_writer_goes_on_after_a_crash(void **state)
 	postgres_crash(pg);
 	assert_int_equal(store_begin(store, &err), -1);
 	assert_int_equal(err.kind, ERR_BUSY);
-	assert_int_equal(store_state(store), STORE_LOCKED);
+	assert_int_equal(store_state(store), STORE_AWAY);
 	assert_false(store_broken(store));
 	postgres_restart(pg);
 	begin();
@@ -615,6 +615,35 @@ static void test_the_writer_goes_on_after_a_crash(void **state)
 	commit();
 	assert_int_equal(store_state(store), STORE_WRITABLE);
 	assert_int_equal(committed(), 2);
+}
+
+static void assert_writes_nothing(struct store *s)
+{
+	struct statement *stmt = prepare(s, "INSERT INTO thing(n, name) VALUES(7, 'x') RETURNING n");
+	struct err err = { 0 };
+
+	assert_int_equal(store_row(s, stmt, "inserting", &err), -1);
+	assert_int_equal(err.kind, ERR_REFUSED);
+	assert_int_equal(count_by(s, NULL), 0);
+}
+
+static void test_a_reader_cannot_write(void **state)
+{
+	struct store *reader, *view;
+
+	NEEDS_SERVER;
+	reader = reader_open();
+	assert_writes_nothing(reader);
+	assert_int_equal(store_open_view(url, &view, NULL), 0);
+	assert_writes_nothing(view);
+	store_close(view);
+	if (postgres_can_crash(pg)) {
+		postgres_crash(pg);
+		postgres_restart(pg);
+		/* In its next session, too. */
+		assert_writes_nothing(reader);
+	}
+	store_close(reader);
 }
 
 static void test_a_reader_connects_again(void **state)
@@ -755,6 +784,7 @@ int main(void)
 		TEST(test_create_lock),
 		TEST(test_the_writer_is_broken_by_a_crash),
 		TEST(test_the_writer_goes_on_after_a_crash),
+		TEST(test_a_reader_cannot_write),
 		TEST(test_a_reader_connects_again),
 		TEST(test_a_silent_server_is_given_up),
 		TEST(test_no_password_in_messages),
