@@ -49,6 +49,9 @@ static int64_t sleep_ms(const struct engine *engine)
 	const struct env *env = engine->parts.config.env;
 	int64_t wait, next;
 
+	/* A claim may be due, but not at a shutdown. */
+	if (!engine->life && engine->is_draining)
+		return SLEEP_MOST_MS;
 	if (!engine->life)
 		return least(engine->claim_mono_ms - env_mono_ms(env), SLEEP_MOST_MS);
 	wait = least(engine->is_open ? CLAIMS_WAIT_MS : SLEEP_MOST_MS, life_renew_in(engine->life));

@@ -160,7 +160,11 @@ static int64_t wall_ms(void *data)
 
 static int64_t mono_ms(void *data)
 {
-	return clock_ms(data, CLOCK_MONOTONIC);
+	struct owned *o = data;
+
+	if (atomic_load(&o->clock_left) > 0 && atomic_fetch_sub(&o->clock_left, 1) == 1)
+		sem_post(&o->spun);
+	return clock_ms(o, CLOCK_MONOTONIC);
 }
 
 /* ---- an engine ----------------------------------------------------------------------------- */
@@ -179,6 +183,7 @@ void owned_make(struct owned *o)
 	o->env.wall_ms = wall_ms;
 	o->env.mono_ms = mono_ms;
 	sem_init(&o->claimed, 0, 0);
+	sem_init(&o->spun, 0, 0);
 	o->ownership = (struct engine_ownership){
 		.claim = claim,
 		.renew = renew,
@@ -232,6 +237,7 @@ void owned_remove(struct owned *o)
 	}
 	REQUIRE(rmdir(o->folder) == 0);
 	sem_destroy(&o->claimed);
+	sem_destroy(&o->spun);
 }
 
 void owned_lose(struct owned *o, enum owned_loss how, int commits)

@@ -48,6 +48,8 @@ struct owned {
 	atomic_int claims;     /* that succeeded */
 	atomic_int looks;      /* of the engine at what it owns */
 	atomic_int is_blind;   /* what it owns may be over */
+	atomic_int clock_left; /* looks at the monotonic clock until `spun` */
+	sem_t spun;
 	atomic_llong ahead_ms; /* both clocks, of the real ones */
 	atomic_llong gap_ms;   /* of the next claim */
 	/* called when leases were credited with it; NULL: that is not recorded */

@@ -219,6 +219,35 @@ static void a_stop_waits_for_steps_of_a_lost_life(void **state)
 	assert_int_equal(atomic_load(&outcomes[0]), REFUSED);
 }
 
+/* It claims nothing any more, however long ago the next claim was due. */
+static void a_stop_without_an_account_is_idle(void **state)
+{
+	static struct ask a;
+	struct timespec until;
+	int has_spun;
+
+	(void)state;
+	owned_stop(&o);
+	o.ownership.retry_ms = 60000;
+	owned_start(&o);
+	owned_claimed(&o);
+	create_init(&a, 3600000);
+	ask_submit(&o, &a);
+	event_await(&began);
+	owned_lose(&o, LOSS_AND_TAKEN, 0);
+	owned_advance(&o, 0);
+	ask_await(&a);
+	engine_stop_begin(o.engine);
+	owned_advance(&o, 3600000);
+	atomic_store(&o.clock_left, 2000);
+	until = env_after_ms(CLOCK_REALTIME, 500);
+	has_spun = sem_timedwait(&o.spun, &until) == 0;
+	sem_post(&may_claim[0]);
+	owned_stop(&o);
+	assert_false(has_spun);
+	assert_int_equal(atomic_load(&o.claims), 2);
+}
+
 /* Waits until the engine has made so many turns. */
 static void turns_await(int count)
 {
@@ -250,7 +279,9 @@ static void nothing_expires_while_another_may_own_it(void **state)
 	event_await(&ended);
 	/* Its deadline has passed: it is looked at again within a minute. */
 	owned_advance(&o, 120000);
-	turns_await(20);
+	/* The step has not come back yet, perhaps. */
+	for (int i = 0; i < 100 && lease_in_file(&rows).state == LEASE_PROVISIONING; i++)
+		turns_await(20);
 	assert_int_equal(lease_in_file(&rows).state, LEASE_FAILED);
 }
 
@@ -337,6 +368,7 @@ int main(void)
 		T(a_step_outlives_its_life),
 		T(a_claim_is_lost_with_its_batch),
 		T(a_stop_waits_for_steps_of_a_lost_life),
+		T(a_stop_without_an_account_is_idle),
 		T(nothing_expires_while_another_may_own_it),
 		T(an_account_is_yielded_when_no_step_runs),
 		T(a_gap_is_recorded_with_the_last_credit),
