@@ -753,7 +753,10 @@ static void test_a_silent_server_is_given_up(void **state)
 	assert_true(env_mono_ms(&env) - begun < 15000);
 	assert_int_equal(store_commit(writer, &err), -1);
 	assert_true(store_broken(writer));
+	/* The loop thread waits for it, and with it all clients: a second, and once. */
+	begun = env_mono_ms(&env);
 	assert_int_equal(count_by(reader, &err), -1);
+	assert_true(env_mono_ms(&env) - begun < 4000);
 	begun = env_mono_ms(&env);
 	for (int i = 0; i < 1000; i++)
 		assert_int_equal(store_snapshot_begin(reader, &err), -1);
