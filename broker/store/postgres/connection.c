@@ -114,6 +114,23 @@ static PQconninfoOption *options_copy(const struct pg_connection *from)
 	return options;
 }
 
+/*
+ * The database or the role may have another default, with which a fence that has waited for its row
+ * would fail without saying who has it. Of the URL's own options and this one, the last counts.
+ */
+static void isolation_set(PQconninfoOption *options)
+{
+	for (PQconninfoOption *o = options; o && o->keyword; o++) {
+		char *own = o->val;
+
+		if (strcmp(o->keyword, "options") != 0)
+			continue;
+		o->val = xasprintf("%s -c default_transaction_isolation=read\\ committed",
+				   own ? own : "");
+		free(own);
+	}
+}
+
 struct pg_connection *pg_new(const char *name, const struct pg_connection *leases,
 			     enum store_use use, struct err *err)
 {
@@ -130,6 +147,8 @@ struct pg_connection *pg_new(const char *name, const struct pg_connection *lease
 	c->store.reader = use == STORE_READER || use == STORE_VIEW;
 	c->use = use;
 	c->options = options;
+	if (name)
+		isolation_set(options);
 	c->patience_ms = use == STORE_DAEMON || use == STORE_READER ? PATIENCE_MS :
 								      TOOL_PATIENCE_MS;
 	c->failed_at = -1;

@@ -118,6 +118,7 @@ struct pg_connection {
 	unsigned int tries;
 	int64_t tried_ms;    /* when a reader's last attempt began, monotonic; 0: never */
 	int64_t patience_ms; /* how long one answer may take; then the connection is lost */
+	int64_t silence_ms;  /* the same, of a reader: how long nothing may come; 0: no limit */
 	uint64_t session;    /* rises with each connection that was made */
 
 	enum pg_phase phase;

@@ -4,6 +4,9 @@
 #include "store/postgres/module.h"
 #include "util/bug.h"
 
+/* For which the loop thread may stand still, with all its clients. */
+#define SILENCE_MS 1000
+
 static int writer_begin(struct pg_connection *c, const struct env *env, struct err *err)
 {
 	return pg_schema_make(c, err) || identity_make(&c->store, env, err) ? -1 : 0;
@@ -34,6 +37,9 @@ static int open_store(const char *name, enum store_use use, const struct env *en
 		store_close(&c->store);
 	else
 		*ret = &c->store;
+	/* At the start it need not hurry. */
+	if (!rc && use == STORE_READER)
+		c->silence_ms = SILENCE_MS;
 	return rc;
 }
 

@@ -15,6 +15,7 @@
 #include "util/bug.h"
 
 #define BINARY 1
+#define REPEAT_MS 250 /* within which a session that has ended says so */
 
 /* ---- finding ---------------------------------------------------------------------------------- */
 
@@ -268,10 +269,12 @@ static int rows_begin(struct pg_connection *c, struct pg_statement *stmt, const 
 {
 	/* A reader's session that a restart of the server has ended shows it here, at the latest. */
 	int may_repeat = c->use == STORE_READER && c->phase != PG_OPEN && c->conn;
+	int64_t begun_ms = pg_mono_ms();
 
 	if (rows_get(c, stmt, doing, err) == 0)
 		return 0;
-	if (!may_repeat || c->conn)
+	/* A server that has not said so is silent, and would be waited for again. */
+	if (!may_repeat || c->conn || pg_mono_ms() - begun_ms >= REPEAT_MS)
 		return -1;
 	pg_end(&stmt->base);
 	if (c->is_snapshot)

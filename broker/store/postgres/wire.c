@@ -37,7 +37,7 @@ struct pg_queued *pg_noted(struct pg_connection *c, int is_sent, const char *doi
 	return queued;
 }
 
-/* Waits until there is something to read, writing meanwhile. -1: lost, or too late. */
+/* Waits until there is something to read, writing meanwhile. -1: lost, too late, or silent. */
 static int socket_wait(struct pg_connection *c, int64_t until_ms)
 {
 	struct pollfd fd = { .fd = PQsocket(c->conn), .events = POLLIN };
@@ -45,6 +45,8 @@ static int socket_wait(struct pg_connection *c, int64_t until_ms)
 	int64_t left = until_ms - pg_mono_ms();
 	int rc;
 
+	if (c->silence_ms && left > c->silence_ms)
+		left = c->silence_ms;
 	if (unsent < 0 || fd.fd < 0 || left <= 0)
 		return -1;
 	if (unsent)

@@ -691,6 +691,43 @@ static void test_a_reader_cannot_write(void **state)
 	store_close(reader);
 }
 
+static void default_set(const char *isolation)
+{
+	auto_free char *sql = xasprintf("DO $$ BEGIN EXECUTE format('ALTER DATABASE %%I SET"
+					" default_transaction_isolation = %%L',"
+					" current_database(), '%s'); END $$",
+					isolation);
+
+	postgres_sql(url, sql);
+}
+
+static void test_other_defaults_of_the_database(void **state)
+{
+	static const char sql[] = "SELECT (current_setting('transaction_isolation') ="
+				  " 'read committed')::int";
+	auto_free char *more = NULL;
+	struct store *other = NULL, *reader;
+	int rc;
+
+	NEEDS_SERVER;
+	/* Options of the URL's own count, too. */
+	more = xasprintf("%s%coptions=-c%%20work_mem%%3D7MB", url, strchr(url, '?') ? '&' : '?');
+	default_set("serializable");
+	reader = reader_open();
+	rc = store_open_tool(more, &env, &other, NULL);
+	default_set("read committed");
+	assert_int_equal(rc, 0);
+	assert_int_equal(number_by(reader, sql, NULL), 1);
+	assert_int_equal(number_by(other, sql, NULL), 1);
+	assert_int_equal(number_by(other, "SELECT (current_setting('work_mem') = '7MB')::int", NULL),
+			 1);
+	assert_int_equal(store_begin(other, NULL), 0);
+	assert_int_equal(number_by(other, sql, NULL), 1);
+	assert_int_equal(store_commit(other, NULL), 0);
+	store_close(reader);
+	store_close(other);
+}
+
 static void test_a_reader_connects_again(void **state)
 {
 	struct store *reader;
@@ -753,7 +790,10 @@ static void test_a_silent_server_is_given_up(void **state)
 	assert_true(env_mono_ms(&env) - begun < 15000);
 	assert_int_equal(store_commit(writer, &err), -1);
 	assert_true(store_broken(writer));
+	/* The loop thread waits for it, and with it all clients: a second, and once. */
+	begun = env_mono_ms(&env);
 	assert_int_equal(count_by(reader, &err), -1);
+	assert_true(env_mono_ms(&env) - begun < 4000);
 	begun = env_mono_ms(&env);
 	for (int i = 0; i < 1000; i++)
 		assert_int_equal(store_snapshot_begin(reader, &err), -1);
@@ -831,6 +871,7 @@ int main(void)
 		TEST(test_the_writer_is_broken_by_a_crash),
 		TEST(test_the_writer_goes_on_after_a_crash),
 		TEST(test_a_reader_cannot_write),
+		TEST(test_other_defaults_of_the_database),
 		TEST(test_a_reader_connects_again),
 		TEST(test_a_silent_server_is_given_up),
 		TEST(test_no_password_in_messages),
