@@ -221,9 +221,7 @@ static int catalog_done(struct core *core, struct core_account *a, struct step *
 		prices[i].unit_ms = from->unit_ms;
 		prices[i].minimum_ms = from->minimum_ms;
 	}
-	if (store_prices_replace(core->store, a->account->config.name, prices, step->price_count,
-				 core_now(core), &why) ||
-	    store_costs_complete(core->store, a->account->config.name, &why))
+	if (core_prices_replace(core, a->account->config.name, prices, step->price_count, &why))
 		log_warning(LOG_FIELDS({ "error", why.text }),
 			    "cannot store the prices of account %s; the old ones stay in use",
 			    a->account->config.name);
@@ -295,8 +293,7 @@ static void observe_start(struct core *core, struct core_account *a)
 /* core_due starts what is queued after the tasks. */
 static void dispatch_due(struct core *core, struct core_account *a)
 {
-	(void)core;
-	(void)a;
+	core_thaw(core, a);
 }
 
 static int list_done(struct core *core, struct core_account *a, struct step *step, struct err *err)

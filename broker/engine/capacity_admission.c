@@ -15,7 +15,7 @@ void capacity_price(struct core *core, struct lease *l)
 	struct store_price price;
 
 	if (!l->type_count ||
-	    store_price_get(core->store, l->account, l->types[0], l->location, &price, NULL))
+	    core_price_get(core, l->account, l->types[0], l->location, &price, NULL))
 		return;
 	l->price_hour_micros = price.hour_micros;
 	TEXT_SET(l->currency, price.currency);
@@ -184,16 +184,18 @@ static int queue_is_full(const struct core *core, const struct lease *l)
 }
 
 enum capacity_answer capacity_ask(struct core *core, struct engine_request *r,
-				  const struct lease *l, struct err *err)
+				  const struct lease *l, const struct store_counts *totals,
+				  struct err *err)
 {
 	const struct limit_hit *stop;
-	struct store_counts have;
+	struct store_counts have = *totals;
 	struct limit_hit hit;
+	int is_old = 0;
 
 	/* Those that wait come first. */
-	while (capacity_is_due(core) && !store_broken(core->store))
+	for (; capacity_is_due(core) && !store_broken(core->store); is_old = 1)
 		capacity_admit(core);
-	if (store_counts(core->store, l->owner, l->org, l->account, &have, err))
+	if (is_old && store_counts(core->store, l->owner, l->org, l->account, &have, err))
 		return CAPACITY_ERROR;
 	limits_exceeded(&core->config.limits, &have, l->price_hour_micros, &hit);
 	stop = stop_find(core->capacity, l->account, l->owner, l->org);

@@ -105,6 +105,8 @@ int life_begin(struct life_parts *parts, struct store *store, struct engine_life
 		struct engine_owned owned = owned_now(life);
 
 		gap_note(life, &owned);
+		parts->config.store_ahead_ms = owned.store_ahead_ms;
+		parts->config.is_fresh = owned.is_fresh;
 	}
 	if (core_new(&parts->config, &hooks, &life->core, err)) {
 		store_end(life, 1);
@@ -207,6 +209,9 @@ void life_credit(struct engine_life *life)
 	gap_note(life, &owned);
 	core_gap(life->core, life->gap_ms);
 	life->gap_ms = 0;
+	/* A failed write makes the commit fail. */
+	if (owned.is_owed && ownership->credited && !core_gap_left(life->core))
+		ownership->credited(ownership->arg, life->store, NULL);
 }
 
 int life_is_lost(const struct engine_life *life)

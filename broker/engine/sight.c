@@ -11,25 +11,60 @@
 #include "util/log.h"
 #include "util/text.h"
 
+/* Credited in one go, of each of two states: each takes some round trips to the store. */
+#define GAP_LEASES 64
+
+/* Clocks that differ by more are told of. */
+#define APART_MS 5000
+
 static int lease_gap(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
 {
 	return core_apply(core, a, arg, NULL, err);
 }
 
-void core_gap(struct core *core, int64_t gap_ms)
+static void gap_begin(struct core *core)
 {
-	struct lease_event event = { .kind = LEASE_EVENT_GAP, .u.gap_ms = gap_ms };
+	static const int states[] = { LEASE_PROVISIONING, LEASE_ACTIVE };
+	struct core_gap *gap = &core->gap;
 
-	if (gap_ms <= 0)
-		return;
+	*gap = (struct core_gap){ .ms = gap->next_ms };
+	for (size_t i = 0; i < 2; i++) {
+		/* From the newest: what is created from now on has missed nothing. */
+		gap->lists[i] = (struct store_list){ .state = states[i],
+						     .cleanup = -1,
+						     .limit = GAP_LEASES };
+		gap->left[i] = 1;
+	}
 	log_notice(NULL,
 		   "nobody watched over the leases for %" PRId64 " ms: that time does not count",
-		   gap_ms);
+		   gap->ms);
+}
+
+/* More that is told while leases are credited follows when all have got the first. */
+void core_gap(struct core *core, int64_t gap_ms)
+{
+	struct core_gap *gap = &core->gap;
+	struct lease_event event = { .kind = LEASE_EVENT_GAP };
+
+	if (gap_ms > 0)
+		gap->next_ms += gap_ms;
+	if (!gap->ms && gap->next_ms)
+		gap_begin(core);
+	if (!gap->ms)
+		return;
+	event.u.gap_ms = gap->ms;
 	/* A failed write marks the store broken; the commit then fails. */
-	core_lease_each(core, (struct store_list){ .state = LEASE_PROVISIONING, .cleanup = -1 },
-			lease_gap, &event, NULL);
-	core_lease_each(core, (struct store_list){ .state = LEASE_ACTIVE, .cleanup = -1 },
-			lease_gap, &event, NULL);
+	for (size_t i = 0; i < 2; i++)
+		if (gap->left[i])
+			gap->left[i] = core_lease_page(core, &gap->lists[i], lease_gap, &event,
+						       NULL) > 0;
+	if (!gap->left[0] && !gap->left[1])
+		gap->ms = 0;
+}
+
+int core_gap_left(const struct core *core)
+{
+	return core->gap.ms || core->gap.next_ms;
 }
 
 void core_see_until(struct core *core, int64_t mono_ms)
@@ -37,9 +72,37 @@ void core_see_until(struct core *core, int64_t mono_ms)
 	core->sees_until_mono_ms = mono_ms;
 }
 
+/* Both are differences: each may be of any clock. */
+static int is_far(int64_t ms, int64_t other_ms)
+{
+	return ms - other_ms > APART_MS || other_ms - ms > APART_MS;
+}
+
+/*
+ * Times in the store are by its own clock, since daemons whose clocks differ read what others wrote:
+ * one that is behind would store heartbeats that the next owner takes for old. A measurement is
+ * late by as long as its answer took, so the least is the best; a much greater one is a clock that
+ * was set.
+ */
 void core_store_clock(struct core *core, int64_t ahead_ms)
 {
+	int is_apart = is_far(ahead_ms, 0);
+
 	core->store_ahead_ms = ahead_ms;
+	if (ahead_ms < core->clock_by_ms || is_far(ahead_ms, core->clock_by_ms))
+		core->clock_by_ms = ahead_ms;
+	if (is_apart && !core->is_clock_apart)
+		log_warning(NULL,
+			    "the database's clock is %" PRId64
+			    " s %s this machine's and is used for the times of leases; check both",
+			    (ahead_ms < 0 ? -ahead_ms : ahead_ms) / 1000,
+			    ahead_ms < 0 ? "behind" : "ahead of");
+	core->is_clock_apart = is_apart;
+}
+
+int64_t core_store_ahead_ms(const struct core *core)
+{
+	return core->store_ahead_ms - core->clock_by_ms;
 }
 
 void core_freeze(struct core *core, const char *account, const char *why)
@@ -51,6 +114,9 @@ void core_freeze(struct core *core, const char *account, const char *why)
 	if (!a->frozen[0])
 		core_reconcile_soon(core, a);
 	TEXT_SET(a->frozen, why ? why : "");
+	a->is_thawed = !a->frozen[0];
+	if (a->is_thawed)
+		account_task_soon(core, a, TASK_DISPATCH);
 	if (a->frozen[0])
 		log_error(LOG_FIELDS({ "account", account }),
 			  "account %s is frozen: %s; nothing in it is deleted or expires until it is "

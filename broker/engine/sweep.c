@@ -370,6 +370,8 @@ static void sweep_failed(struct core *core, struct core_account *a, const char *
 {
 	struct sweep sweep;
 
+	/* Each permit reads what it concerns, and the sentinel: a list that fails stops none for long. */
+	a->is_unlisted = 0;
 	a->sweep_tries++;
 	log_notice(LOG_FIELDS({ "account", a->account->config.name }, { "reason", why }),
 		   "the sweep of account %s did not complete; its result is ignored",
@@ -387,7 +389,7 @@ static int sweep_complete(struct core *core, struct core_account *a, struct err 
 {
 	struct sweep sweep;
 	struct orphans orphans = { 0 };
-	int64_t handed = 0;
+	int64_t handed = 0, lands_ms;
 	int rc = store_sweep_get(core->store, a->account->config.name, &sweep, err);
 
 	sweep.done_ms = core_now(core);
@@ -402,7 +404,12 @@ static int sweep_complete(struct core *core, struct core_account *a, struct err 
 		sweep.soon_ms = 0;
 	else if (sweep.soon_ms && sweep.soon_ms <= core_now(core))
 		sweep.soon_ms = core_now(core) + SWEEP_SOON_MS;
+	/* One that shows what was under way when the database lost its newest changes does both. */
+	lands_ms = core_reconcile_lands_ms(core, a);
+	if (lands_ms > sweep.begun_ms && lands_ms > sweep.soon_ms)
+		sweep.soon_ms = lands_ms;
 	a->sweep_tries = 0;
+	a->is_unlisted = 0;
 	rc = rc || store_sweep_put(core->store, &sweep, err) ||
 			     orphans_load(core, &sweep, &orphans, err) ?
 		     -1 :
@@ -421,7 +428,9 @@ static int sweep_complete(struct core *core, struct core_account *a, struct err 
 				  core->config.sweep_ms ? sweep.begun_ms + core->config.sweep_ms :
 							  INT64_MAX,
 				  &sweep);
-	return rc || core_reconcile_end(core, a, orphans.any_newer_than_store, err) ? -1 : 0;
+	if (rc)
+		return -1;
+	return core_reconcile_end(core, a, &sweep, orphans.any_newer_than_store, err);
 }
 
 int core_sweep_done(struct core *core, struct core_account *a, struct step *step, struct err *err)

@@ -18,6 +18,8 @@
 /* How often the witnesses are heard, and how often the newest time is stored. */
 #define JUDGE_MS 1000
 #define STORED_MS (5 * 60 * 1000)
+/* Who is further from the clock of a shared store leaves times of the future to another. */
+#define SHARED_NEAR_MS 5000
 
 /* ---- witnesses ------------------------------------------------------------------------- */
 
@@ -106,16 +108,21 @@ int core_times_mend(struct core *core, struct err *err)
 	struct lease_rows rows = { 0 };
 	int rc;
 
-	/* Where several daemons write, this one cannot know whose clock was right. */
-	if (core_only_account(core))
+	/* Where several daemons write, each by its own clock, the database's decides. */
+	if (core->config.is_shared && llabs(core->store_ahead_ms) > SHARED_NEAR_MS)
 		return 0;
-	rc = store_times_mend(core->store, core_now(core), err) ||
+	rc = core_touches_write(core, err) ||
+	     store_times_mend(core->store, core_only_account(core), core_now(core), err) ||
 	     store_lease_future_each(core->store, core_now(core), row_add, &rows, err);
 
 	for (size_t i = 0; i < rows.count && !rc; i++) {
-		struct lease_aggregate *a = core_lease(core, rows.list[i], err);
+		struct err why = { 0 };
+		struct lease_aggregate *a = core_lease(core, rows.list[i], &why);
 
-		rc = !a || core_apply(core, a, &event, NULL, err);
+		if (a)
+			rc = core_apply(core, a, &event, NULL, err);
+		else if (!core_only_account(core) || why.kind != ERR_REFUSED)
+			rc = err_set(err, why.kind, "%s", why.text);
 	}
 	free(rows.list);
 	return rc ? -1 : 0;
@@ -167,13 +174,27 @@ static void doubt_log(struct core *core, const struct hearing *h, int64_t by_ms,
 	core->clock_logged = 1 + (h->witness == CLOCK_DISAGREES);
 }
 
-/* Publishes the judgement for the other threads. */
-static void clock_publish(struct core *core)
+static void clock_say(struct core *core, enum env_clock_word word)
 {
-	if (!core->env->clock)
-		return;
-	atomic_store(&core->env->clock->ahead_ms, core->clock_ahead_ms);
-	atomic_store(&core->env->clock->is_suspect, core_clock_is_suspect(core));
+	if (core->env->clock)
+		env_clock_say(core->env->clock, core->clock_word, word,
+			      core->clock_ahead_ms - core->clock_by_ms);
+	core->clock_word = word;
+}
+
+/* Publishes the judgement for the other threads. */
+static void clock_publish(struct core *core, enum clock_witness witness)
+{
+	if (core_clock_is_suspect(core))
+		clock_say(core,
+			  witness == CLOCK_DISAGREES ? ENV_CLOCK_CONTRADICTED : ENV_CLOCK_DOUBTED);
+	else
+		clock_say(core, witness == CLOCK_AGREES ? ENV_CLOCK_AGREES : ENV_CLOCK_SILENT);
+}
+
+void core_clock_end(struct core *core)
+{
+	clock_say(core, ENV_CLOCK_SILENT);
 }
 
 static void clock_judge_now(struct core *core)
@@ -207,7 +228,7 @@ static void clock_judge_now(struct core *core)
 	} else if (h.witness == CLOCK_AGREES) {
 		core->clock_logged = 0;
 	}
-	clock_publish(core);
+	clock_publish(core, h.witness);
 }
 
 void core_clock_store(struct core *core)
@@ -239,7 +260,7 @@ int core_clock_start(struct core *core, struct err *err)
 	core->clock_stored_ms = is_trusted ? stored_ms : 0;
 	if (away_ms)
 		doubt_log(core, &silence, away_ms, 1);
-	clock_publish(core);
+	clock_publish(core, CLOCK_SILENT);
 	return 0;
 }
 

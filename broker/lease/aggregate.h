@@ -56,6 +56,7 @@ enum lease_op {
 	X(LEASE_EVENT_TICK)		/* its due time has come */ \
 	X(LEASE_EVENT_BLOCKED)		/* its account is blocked, fenced or missing: no step can run */ \
 	X(LEASE_EVENT_UNBLOCKED) \
+	X(LEASE_EVENT_THAWED)		/* its account was frozen: no delete, no absence was possible */ \
 	X(LEASE_EVENT_CLOCK_SET)	/* the wall clock was set: waits keep their length */ \
 	X(LEASE_EVENT_GAP)		/* for some time nobody watched over it */ \
 	X(LEASE_EVENT_RESTART)		/* the process that ran its step is gone */ \

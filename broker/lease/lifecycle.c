@@ -292,6 +292,19 @@ static void on_unblocked(struct life *s)
 		       l->account);
 }
 
+/* What the freeze has refused is tried again at once, not after the wait that it had come to. */
+static void on_thawed(struct life *s)
+{
+	struct lease *l = s->l;
+
+	if (lifecycle_next(l, s->f) == LEASE_OP_NONE)
+		return;
+	if (!s->f->running)
+		l->due_ms = s->f->now_ms;
+	l->tries = 0;
+	s->out->changed = 1;
+}
+
 /*
  * ---- operator decisions, resources found
  * ---------------------------------------------------
@@ -411,6 +424,7 @@ static const handler table[LIFE_EVENT_COUNT][PHASE_COUNT] = {
 				  on_blocked, NULL },
 	[LEASE_EVENT_UNBLOCKED] = { on_unblocked, on_unblocked, on_unblocked, on_unblocked,
 				    on_unblocked, on_unblocked, NULL },
+	[LEASE_EVENT_THAWED] = { NULL, on_thawed, NULL, on_thawed, on_thawed, on_thawed, NULL },
 	[LEASE_EVENT_CLOCK_SET] = { NULL, due_shift, NULL, due_shift, due_shift, due_shift_retained,
 				    NULL },
 	[LEASE_EVENT_GAP] = { on_gap, on_gap, on_gap, NULL, NULL, NULL, NULL },

@@ -95,3 +95,19 @@ struct timespec env_after_ms(clockid_t clock, int64_t ms)
 	}
 	return after;
 }
+
+void env_clock_say(struct env_clock *clock, enum env_clock_word before, enum env_clock_word word,
+		   int64_t ahead_ms)
+{
+	/* Who was told by another clock knows better how far it is than who was not. */
+	if (word == ENV_CLOCK_CONTRADICTED ||
+	    (word == ENV_CLOCK_DOUBTED && !atomic_load(&clock->engines[ENV_CLOCK_CONTRADICTED])))
+		atomic_store(&clock->ahead_ms, ahead_ms);
+	if (word == before)
+		return;
+	/* In this order, so that a doubt that changes is never interrupted. */
+	if (word != ENV_CLOCK_SILENT)
+		atomic_fetch_add(&clock->engines[word], 1);
+	if (before != ENV_CLOCK_SILENT)
+		atomic_fetch_sub(&clock->engines[before], 1);
+}

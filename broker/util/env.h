@@ -52,10 +52,23 @@ struct env_http_response {
 	char error[256];      /* unless ENV_HTTP_ANSWERED */
 };
 
-/* What the engine has found out about the wall clock; any thread reads it. */
+/* What an engine has found out about the wall clock. */
+enum env_clock_word {
+	ENV_CLOCK_SILENT,	/* nothing speaks against it, and nobody for it */
+	ENV_CLOCK_AGREES,	/* another clock agrees with it */
+	ENV_CLOCK_DOUBTED,	/* it was set, say */
+	ENV_CLOCK_CONTRADICTED, /* and other clocks disagree with it */
+	ENV_CLOCK_WORDS
+};
+
+/*
+ * What all engines of the process say about the one clock that they have; any thread reads it. A
+ * clock that agrees with it is enough for an engine that knows none, and is not for one that knows
+ * a clock that disagrees.
+ */
 struct env_clock {
-	atomic_int is_suspect;
-	/* By how much the clock seems to be ahead (negative: behind) of the true time. */
+	atomic_int engines[ENV_CLOCK_WORDS]; /* that say so; how many are silent is not counted */
+	/* By how much the clock seems to be ahead (negative: behind) of the true time, if suspect. */
 	atomic_llong ahead_ms;
 };
 
@@ -72,7 +85,7 @@ struct env {
 	 * It equals wall_ms, unless something stands between the system's clock and this process.
 	 */
 	int64_t (*synchronised_ms)(void *data);
-	struct env_clock *clock; /* written by the engine; NULL: the wall clock is always trusted */
+	struct env_clock *clock; /* written by the engines; NULL: the wall clock is always trusted */
 	/* A point at which a test may kill the process. `name` is a literal. */
 	void (*point)(void *data, const char *name);
 };
@@ -88,10 +101,22 @@ static inline int64_t env_mono_ms(const struct env *env)
 {
 	return env->mono_ms(env->data);
 }
+static inline int env_clock_is_suspect(const struct env_clock *clock)
+{
+	return atomic_load(&clock->engines[ENV_CLOCK_CONTRADICTED]) ||
+	       (atomic_load(&clock->engines[ENV_CLOCK_DOUBTED]) &&
+		!atomic_load(&clock->engines[ENV_CLOCK_AGREES]));
+}
+/*
+ * An engine says `word`, after it has said `before`; at first and at last it is silent. `ahead_ms`
+ * is heard if it doubts.
+ */
+void env_clock_say(struct env_clock *clock, enum env_clock_word before, enum env_clock_word word,
+		   int64_t ahead_ms);
 /* Is the wall clock in doubt? */
 static inline int env_is_clock_suspect(const struct env *env)
 {
-	return env->clock && atomic_load(&env->clock->is_suspect);
+	return env->clock && env_clock_is_suspect(env->clock);
 }
 /*
  * The most likely time: the wall clock, or, while it is in doubt, what it would show if it were

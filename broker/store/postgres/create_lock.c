@@ -89,6 +89,9 @@ int pg_create_lock(struct store *store, struct err *err)
 		if (rc < 0)
 			return -1;
 		c->create_lock = rc ? PG_CREATE_LOCKED : PG_CREATE_REFUSED;
+		/* What the create reads next brings them along. */
+		if (rc)
+			pg_numbers_ahead(c, 1);
 	}
 	if (c->create_lock == PG_CREATE_LOCKED)
 		return 0;

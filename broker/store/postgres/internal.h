@@ -100,6 +100,7 @@ struct pg_numbers {
 	const char *table; /* a literal */
 	int64_t next, end;
 	int64_t fetched_ms;
+	int64_t used_ms;
 };
 #define PG_NUMBER_MS 1000
 #define PG_NUMBER_TABLES 8
@@ -169,6 +170,18 @@ int pg_connect(struct pg_connection *c, struct err *err);
 int pg_connected(struct pg_connection *c, struct err *err);
 /* Ties the connection to a shard, or (NULL) unties it; row numbers are fetched anew. */
 void pg_bind(struct pg_connection *c, struct shard_binding *binding);
+
+/* ---- numbers.c: row numbers ---- */
+
+/* The block of this table (a literal), which may be empty or too old. */
+struct pg_numbers *pg_numbers_of(struct pg_connection *c, const char *table);
+/* A new block has come, which begins with this number. */
+void pg_numbers_set(struct pg_numbers *numbers, int64_t first);
+/*
+ * Queues, in an open transaction, what fetches blocks for the tables that need new ones soon; with
+ * `is_create` also for those that were not used for long.
+ */
+void pg_numbers_ahead(struct pg_connection *c, int is_create);
 
 /* ---- wire.c: sending, and waiting for answers ---- */
 

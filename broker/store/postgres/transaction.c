@@ -175,6 +175,7 @@ int pg_commit(struct store *store, struct err *err)
 		pg_rollback(store);
 		return commit_refused(c, err);
 	}
+	pg_numbers_ahead(c, 0);
 	pg_wait(c, 1, NULL);
 	c->phase = PG_IDLE;
 	/* The server has said why, or it has not committed: the Sync was answered. */

@@ -13,6 +13,7 @@
 #include "driver/postgres.h"
 #include "engine/fleet.h"
 #include "engine/store_watch.h"
+#include "engine/unserved.h"
 #include "store/shards.h"
 #include "unit/engine/owned.h"
 #include "unit/test.h"
@@ -82,6 +83,7 @@ static void side_start(struct side *side, int number)
 		.worker_threads = 4,
 		.boot_ms = 600000,
 		.probe_ms = 300000,
+		.sweep_ms = 6 * 3600000,
 		.sweep_grace_ms = 3600000,
 		.on_broken = broken,
 	};
@@ -384,6 +386,35 @@ static void a_presumed_permit_stops_retention(void **state)
 	assert_int_equal(machines(0), 0);
 }
 
+/* The last owner's clock was ahead: the next one corrects what it wrote, of its own account only. */
+static void times_of_the_future_are_corrected(void **state)
+{
+	static struct ask a;
+	struct side *side = &sides[0];
+
+	(void)state;
+	for (int i = 0; i < ACCOUNTS; i++) {
+		create_init(&a, i, LEASES + 3);
+		a.request.wait_ms = 60000;
+		assert_in_range(run_until_served(side, &a), RESULT_CREATED, RESULT_REPLAY);
+	}
+	postgres_sql(url, "UPDATE lease SET created_ms = created_ms + 7200000 WHERE cleanup <> 4");
+	/* Both know it as it was, and only one of them is lost. */
+	postgres_sql(url, "UPDATE shard SET owner = '' WHERE account = 'north'");
+	sql_await("SELECT count(*) FROM lease WHERE account = 'north' AND cleanup <> 4"
+		  " AND created_ms <= extract(epoch FROM clock_timestamp()) * 1000");
+	assert_int_equal(postgres_number(url, "SELECT count(*) FROM lease WHERE account = 'south'"
+					      " AND created_ms > extract(epoch FROM "
+					      "clock_timestamp()) * 1000"),
+			 1);
+	for (int i = 0; i < ACCOUNTS; i++) {
+		release_init(&a, i, LEASES + 3);
+		a.request.wait_ms = 600000;
+		assert_int_equal(run_until_served(side, &a), RESULT_OK);
+		assert_int_equal(machines(i), 0);
+	}
+}
+
 static enum request_result take_over(struct side *side, struct ask *a)
 {
 	ask_init(a, REQUEST_ACCOUNT, "");
@@ -426,6 +457,105 @@ static void a_freeze_counts_at_once(void **state)
 		row_set("frozen = ''");
 	}
 	assert_int_equal(take_over(side, &a), RESULT_OK);
+}
+
+/* A look of a daemon that has the first `count` accounts: how many it marks. */
+static int looked(int count)
+{
+	struct side *side = &sides[1];
+	const struct engine_config config = { .env = &side->env,
+					      .accounts = side->accounts,
+					      .account_count = (size_t)count };
+	struct err err = { 0 };
+	int marked;
+
+	if (unserved_look(&config, &side->owners, 0, &marked, &err))
+		fail_msg("%s", err.text);
+	return marked;
+}
+
+#define OPEN_IN_SOUTH "SELECT count(*) FROM lease WHERE account = 'south' AND cleanup <> 4"
+
+/* Its leases need an operator, and somebody must say it; they lose no time by that. */
+static void an_account_that_nobody_has_is_reported(void **state)
+{
+	static struct ask a;
+	struct side *side = &sides[0], *other = &sides[1];
+
+	(void)state;
+	create_init(&a, 1, LEASES + 4);
+	a.request.wait_ms = 60000;
+	assert_in_range(run_until_served(side, &a), RESULT_CREATED, RESULT_REPLAY);
+	env_system(&other->env);
+	account_open(other, 0);
+	account_open(other, 1);
+	other->owners = (struct owner_config){ .store = url, .env = &other->env, .self = "other" };
+	assert_int_equal(looked(1), 0);
+	side_stop(side);
+	/* If all are configured, somebody will come. */
+	assert_int_equal(looked(2), 0);
+	assert_int_equal(postgres_number(url, OPEN_IN_SOUTH " AND attention = ''"), 1);
+	postgres_sql(url, "UPDATE shard SET renewed_ms = renewed_ms - 3600000,"
+			  " watched_ms = watched_ms - 3600000 WHERE account = 'south'");
+	assert_int_equal(looked(1), 1);
+	assert_int_equal(postgres_number(url, OPEN_IN_SOUTH " AND attention LIKE '%configured%'"
+							    " AND credit_ms >= 3600000"),
+			 1);
+	/* Once; and the account is free. */
+	assert_int_equal(looked(1), 0);
+	account_free(other->accounts[0]);
+	account_free(other->accounts[1]);
+	side_start(side, 0);
+	atomic_store(&side->is_alone, 1);
+	sql_await(OPEN_IN_SOUTH " AND attention = ''");
+	release_init(&a, 1, LEASES + 4);
+	a.request.wait_ms = 600000;
+	assert_int_equal(run_until_served(side, &a), RESULT_OK);
+	assert_int_equal(machines(1), 0);
+}
+
+/* Makes the last sweep of the account "south" an older one: when it began. */
+static int64_t sweep_age(void)
+{
+	postgres_sql(url, "UPDATE sweep SET begun_ms = begun_ms - 600000, done_ms = done_ms - 600000"
+			  " WHERE account = 'south'");
+	return postgres_number(url, "SELECT begun_ms FROM sweep WHERE account = 'south'");
+}
+
+/* Whoever has not watched the row lists the account before it deletes; whoever has, need not. */
+static void a_fresh_start_lists(void **state)
+{
+	static struct ask a;
+	struct side *side = &sides[0];
+	char sql[160];
+	int64_t begun;
+
+	(void)state;
+	side_stop(side);
+	begun = sweep_age();
+	side_start(side, 0);
+	atomic_store(&side->is_alone, 1);
+	create_init(&a, 1, LEASES + 5);
+	a.request.wait_ms = 60000;
+	assert_in_range(run_until_served(side, &a), RESULT_CREATED, RESULT_REPLAY);
+	release_init(&a, 1, LEASES + 5);
+	a.request.wait_ms = 600000;
+	assert_int_equal(run_until_served(side, &a), RESULT_OK);
+	assert_true(postgres_number(url, "SELECT begun_ms FROM sweep WHERE account = 'south'"
+					 " AND done_ms >= begun_ms") > begun);
+	begun = sweep_age();
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM shard WHERE account = 'south' AND epoch > %lld",
+		 (long long)postgres_number(url, "SELECT epoch FROM shard WHERE account = 'south'"));
+	postgres_sql(url, "UPDATE shard SET owner = '' WHERE account = 'south'");
+	sql_await(sql);
+	create_init(&a, 1, LEASES + 6);
+	a.request.wait_ms = 60000;
+	assert_in_range(run_until_served(side, &a), RESULT_CREATED, RESULT_REPLAY);
+	release_init(&a, 1, LEASES + 6);
+	a.request.wait_ms = 600000;
+	assert_int_equal(run_until_served(side, &a), RESULT_OK);
+	assert_int_equal(postgres_number(url, "SELECT begun_ms FROM sweep WHERE account = 'south'"),
+			 begun);
 }
 
 /*
@@ -507,7 +637,10 @@ int main(void)
 		cmocka_unit_test(a_frozen_row_stops_deletes),
 		cmocka_unit_test(a_presumed_permit_stops_retention),
 		cmocka_unit_test(a_freeze_counts_at_once),
+		cmocka_unit_test(times_of_the_future_are_corrected),
 		cmocka_unit_test(a_freeze_ends),
+		cmocka_unit_test(an_account_that_nobody_has_is_reported),
+		cmocka_unit_test(a_fresh_start_lists),
 	};
 	int rc;
 

@@ -107,6 +107,46 @@ static void a_machine_in_the_making_is_waited_for(void **state)
 	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
 }
 
+/* More than are credited in one batch, which others wait for. */
+static void many_are_credited_one_part_after_the_other(void **state)
+{
+	static const int count = 200;
+	struct asked a = { 0 };
+	char id[24];
+	int credited = 0;
+
+	(void)state;
+	for (int i = 0; i < count; i++) {
+		snprintf(id, sizeof(id), "cbx_%012d", i);
+		snprintf(a.request.create.slug, sizeof(a.request.create.slug), "box-%d", i);
+		world_create(&w, &a, id);
+	}
+	world_pass(&w, MINUTE);
+	w.d.now_ms += IDLE + SECOND;
+	driver_begin(&w.d);
+	core_gap(w.d.core, IDLE + SECOND);
+	driver_flush(&w.d);
+	for (int i = 0; i < count; i++) {
+		snprintf(id, sizeof(id), "cbx_%012d", i);
+		credited += lease(id).credit_ms > 0;
+	}
+	assert_in_range(credited, 1, count - 1);
+	assert_true(core_gap_left(w.d.core));
+	/* Another one meanwhile. */
+	driver_begin(&w.d);
+	core_gap(w.d.core, SECOND);
+	driver_flush(&w.d);
+	world_settle(&w);
+	assert_false(core_gap_left(w.d.core));
+	for (int i = 0; i < count; i++) {
+		snprintf(id, sizeof(id), "cbx_%012d", i);
+		assert_int_equal(lease(id).state, LEASE_ACTIVE);
+		assert_int_equal(lease(id).credit_ms, IDLE + 2 * SECOND);
+	}
+	world_pass(&w, IDLE + MINUTE);
+	assert_int_equal(lease(id).state, LEASE_EXPIRED);
+}
+
 /* It stood still, say, and cannot know whether somebody else owns its leases by now. */
 static void nothing_ends_beyond_the_own_deadline(void **state)
 {
@@ -167,6 +207,17 @@ static void nothing_ends_in_a_frozen_account(void **state)
 	assert_int_equal(world_alive(&w), 0);
 }
 
+/* Until its next try is long after what a case waits for. */
+static void wait_for_a_long_wait(void)
+{
+	int64_t until = driver_wall(&w.d) + 24 * HOUR;
+
+	while (lease(ID).due_ms < driver_wall(&w.d) + 5 * MINUTE) {
+		assert_true(driver_wall(&w.d) < until);
+		world_pass(&w, MINUTE);
+	}
+}
+
 /* A release is accepted and committed; its delete waits. */
 static void nothing_is_deleted_in_a_frozen_account(void **state)
 {
@@ -179,10 +230,30 @@ static void nothing_is_deleted_in_a_frozen_account(void **state)
 	assert_int_equal(lease(ID).cleanup, CLEANUP_OWED);
 	assert_int_equal(w.deleted, 0);
 	assert_int_equal(world_alive(&w), 1);
+	wait_for_a_long_wait();
+	assert_int_equal(w.deleted, 0);
+	/* The wait that its refusals have come to is over, too. */
 	core_freeze(w.d.core, "toy", "");
-	world_pass(&w, 20 * MINUTE);
+	world_pass(&w, 10 * SECOND);
 	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
 	assert_int_equal(world_alive(&w), 0);
+}
+
+/* What has gone meanwhile is looked for as at any other time, from now on. */
+static void what_is_gone_is_looked_for_after_a_freeze(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	core_freeze(w.d.core, "toy", "why");
+	w.cloud[0].alive = 0;
+	assert_int_equal(ask_release(1).request.result, RESULT_OK);
+	world_pass(&w, HOUR);
+	assert_int_not_equal(lease(ID).cleanup, CLEANUP_DONE);
+	core_freeze(w.d.core, "toy", "");
+	/* Two observations, a minute apart. */
+	world_pass(&w, 90 * SECOND);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+	assert_int_equal(w.deleted, 0);
 }
 
 static void a_frozen_account_creates(void **state)
@@ -323,25 +394,96 @@ static void what_lost_releases_kept_is_kept_again(void **state)
 	assert_int_equal(w.deleted, 0);
 }
 
-static void an_unknown_machine_is_ahead_of_the_store(void **state)
+/* The store of now, which store_forgets brings back. */
+static void store_keep(void)
 {
 	char command[300];
 
-	(void)state;
 	snprintf(command, sizeof(command),
 		 "cd '%s' && cp store old && cp store-wal old-wal 2>&-; true", w.d.folder);
 	assert_int_equal(system(command), 0);
-	create_ready(ID);
+}
+
+static void store_forgets(void)
+{
+	char command[300];
+
 	snprintf(command, sizeof(command),
 		 "cd '%s' && rm -f store-wal store-shm && mv old store && "
 		 "mv old-wal store-wal 2>&-; true",
 		 w.d.folder);
 	w.between_lives = command;
 	freeze_owned();
+}
+
+static void an_unknown_machine_is_ahead_of_the_store(void **state)
+{
+	(void)state;
+	store_keep();
+	create_ready(ID);
+	store_forgets();
 	world_pass(&w, 10 * SECOND);
 	assert_int_equal(told.compared, 1);
 	assert_string_equal(told.ahead, "orphans that it does not know");
 	assert_int_equal(world_alive(&w), 1);
+}
+
+/* Since the last transactions may be lost that intended a create which is still under way. */
+static void a_freeze_outlasts_what_was_under_way(void **state)
+{
+	(void)state;
+	freeze_owned();
+	core_store_clock(w.d.core, 10 * SECOND);
+	core_presume(w.d.core, "toy", driver_wall(&w.d) + (10 + 50) * SECOND);
+	world_pass(&w, 10 * SECOND);
+	assert_int_equal(told.compared, 0);
+	/* An operator may decide earlier. */
+	assert_int_equal(ask_looked(REQUEST_SWEEP).request.result, RESULT_OK);
+	assert_int_equal(told.thawed, 1);
+	/* 50 s, and 30 until the provider shows it; no sweep is due by itself. */
+	world_pass(&w, 68 * SECOND);
+	assert_int_equal(told.compared, 0);
+	world_pass(&w, 5 * SECOND);
+	assert_int_equal(told.compared, 1);
+	assert_string_equal(told.ahead, "");
+	world_pass(&w, HOUR);
+	assert_int_equal(told.compared, 1);
+}
+
+static int orphan_count(void *arg, const struct orphan *s)
+{
+	(void)s;
+	++*(int *)arg;
+	return 0;
+}
+
+static int orphans(void)
+{
+	int count = 0;
+
+	assert_int_equal(store_orphan_each(core_store(w.d.core), "toy", orphan_count, &count, NULL),
+			 0);
+	return count;
+}
+
+/* Its machine shows up when an operator has ended the freeze, and under the next owner. */
+static void what_a_lost_create_made_is_found(void **state)
+{
+	(void)state;
+	store_keep();
+	create_ready(ID);
+	w.cloud[0].alive = 0;
+	store_forgets();
+	core_presume(w.d.core, "toy", driver_wall(&w.d) + 50 * SECOND);
+	world_pass(&w, 10 * SECOND);
+	assert_int_equal(ask_looked(REQUEST_SWEEP).request.result, RESULT_OK);
+	core_freeze(w.d.core, "toy", "");
+	world_restart(&w, NULL);
+	w.cloud[0].alive = 1;
+	world_pass(&w, 65 * SECOND);
+	assert_int_equal(orphans(), 0);
+	world_pass(&w, 10 * SECOND);
+	assert_int_equal(orphans(), 1);
 }
 
 int main(void)
@@ -352,16 +494,20 @@ int main(void)
 		TEST(a_credit_is_never_more_than_a_whole_idle_time),
 		TEST(a_ttl_is_prolonged_within_bounds),
 		TEST(a_machine_in_the_making_is_waited_for),
+		TEST(many_are_credited_one_part_after_the_other),
 		TEST(nothing_ends_beyond_the_own_deadline),
 		TEST(a_late_renewal_comes_before_the_expiry),
 		TEST(nothing_ends_in_a_frozen_account),
 		TEST(nothing_is_deleted_in_a_frozen_account),
+		TEST(what_is_gone_is_looked_for_after_a_freeze),
 		TEST(a_frozen_account_creates),
 		TEST(nothing_is_concluded_in_a_frozen_account),
 		TEST(a_permit_is_presumed_where_commits_were_lost),
 		TEST(a_frozen_account_is_compared_with_the_store),
 		TEST(what_lost_releases_kept_is_kept_again),
 		TEST(an_unknown_machine_is_ahead_of_the_store),
+		TEST(a_freeze_outlasts_what_was_under_way),
+		TEST(what_a_lost_create_made_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
