@@ -571,31 +571,31 @@ static void a_stopped_create_stops_creates_only(void **state)
 	int64_t epoch, begun;
 
 	(void)state;
-	create_init(&a, 0, LEASES + 3);
+	create_init(&a, 0, LEASES + 20);
 	assert_in_range(run_until_served(side, &a), RESULT_CREATED, RESULT_REPLAY);
 	epoch = postgres_number(url, sql);
 	assert_int_equal(store_open_tool(url, &side->env, &other, NULL), 0);
 	assert_int_equal(store_begin(other, NULL), 0);
 	assert_int_equal(store_create_lock(other, NULL), 0);
 	begun = env_mono_ms(&side->env);
-	create_init(&a, 0, LEASES + 4);
+	create_init(&a, 0, LEASES + 21);
 	assert_int_equal(run(side, &a), RESULT_UNAVAILABLE);
 	assert_string_equal(a.request.code, "store_unavailable");
-	ask_init(&a, REQUEST_CANCEL_CREATE, "cbx_000000000015");
+	ask_init(&a, REQUEST_CANCEL_CREATE, "cbx_000000000032");
 	TEXT_SET(a.request.account, "north");
 	TEXT_SET(a.request.attempt_token, "token");
 	assert_int_equal(run(side, &a), RESULT_UNAVAILABLE);
 	assert_string_equal(a.request.code, "store_unavailable");
 	assert_in_range(env_mono_ms(&side->env) - begun, 0, 10000);
-	ask_init(&a, REQUEST_HEARTBEAT, "cbx_000000000013");
+	ask_init(&a, REQUEST_HEARTBEAT, "cbx_000000000030");
 	TEXT_SET(a.request.account, "north");
 	assert_int_equal(run(side, &a), RESULT_OK);
 	store_rollback(other);
 	store_close(other);
-	create_init(&a, 0, LEASES + 4);
+	create_init(&a, 0, LEASES + 21);
 	assert_int_equal(run(side, &a), RESULT_CREATED);
 	assert_int_equal(postgres_number(url, sql), epoch);
-	for (int n = LEASES + 3; n < LEASES + 5; n++) {
+	for (int n = LEASES + 20; n < LEASES + 22; n++) {
 		release_init(&a, 0, n);
 		a.request.wait_ms = 600000;
 		assert_int_equal(run_until_served(side, &a), RESULT_OK);
