@@ -161,7 +161,7 @@ struct core {
 	struct step_list starts;	    /* to be started after the commit */
 	int64_t sees_until_mono_ms;	    /* core_see_until */
 	struct core_gap gap;
-	int64_t store_ahead_ms;		    /* core_store_clock */
+	int64_t store_ahead_ms; /* core_store_clock */
 	struct clock_watch clock;
 	enum env_clock_word clock_word; /* what was said to the other threads (util/env.h) */
 	int64_t clock_ahead_ms; /* by how much the clock seems to be ahead; for the log and the API */
