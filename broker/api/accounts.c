@@ -122,7 +122,7 @@ static void render_account(struct jsonw *w, const char *key, const struct api_re
 		[RELAY_OTHER] = "other",
 	};
 	const struct account_figures *figures = &standing->figures;
-	char message[512];
+	char message[840];
 
 	account_message(request, account, standing, message, sizeof(message));
 	jsonw_object(w, key);
@@ -180,7 +180,7 @@ void accounts_readiness(struct api_request *request)
 	const struct account *account = lookup_account(request->api, request->param);
 	const struct account_figures *figures;
 	struct standing standing;
-	char message[512];
+	char message[840];
 	struct jsonw w;
 
 	if (!account) {

@@ -31,8 +31,9 @@ static void account_facts(struct core *core, const struct core_account *a, struc
 	f->block = f->gate.is_fenced ? LEASE_BLOCK_FENCED : LEASE_BLOCK_ACCOUNT;
 	f->gate.is_unlisted = a->is_unlisted;
 	f->settle_ms = core_settle_ms(core, a);
-	f->presumed_until_ms = a->presumed_until_ms ? a->presumed_until_ms - core->store_ahead_ms :
-						      0;
+	f->presumed_until_ms = a->presumed_until_ms ?
+				       a->presumed_until_ms - core_store_ahead_ms(core) :
+				       0;
 }
 
 struct lease_facts core_facts(struct core *core, const struct lease_aggregate *a)
@@ -45,7 +46,7 @@ struct lease_facts core_facts(struct core *core, const struct lease_aggregate *a
 		.running_since_ms = running ? running->begun_ms : 0,
 		.is_clock_suspect = core_clock_is_suspect(core),
 		.is_shared = core->config.is_shared,
-		.store_ahead_ms = core->store_ahead_ms,
+		.store_ahead_ms = core_store_ahead_ms(core),
 		.account = a->lease.account,
 		.signer = &core->signer,
 	};

@@ -97,7 +97,7 @@ static int64_t queue_next(struct core *core)
 	return next;
 }
 
-/* Admits the lease, or notes what stops it. */
+/* Admits the lease, or notes what stops it. 1: not now, since another daemon blocks creates. */
 static int lease_admit(struct core *core, int64_t n, struct err *err)
 {
 	struct lease_event event = { .kind = LEASE_EVENT_ADMIT, .u.boot_ms = core->config.boot_ms };
@@ -105,13 +105,16 @@ static int lease_admit(struct core *core, int64_t n, struct err *err)
 	struct store_counts have;
 	struct limit_hit hit;
 	struct lease l;
+	int rc;
 
 	if (!a)
 		return -1;
 	l = a->lease;
 	capacity_price(core, &l);
-	if (store_create_lock(core->store, err) ||
-	    store_counts(core->store, l.owner, l.org, l.account, &have, err))
+	rc = store_create_lock(core->store, err);
+	if (rc)
+		return rc;
+	if (store_counts(core->store, l.owner, l.org, l.account, &have, err))
 		return -1;
 	if (limits_exceeded(&core->config.limits, &have, l.price_hour_micros, &hit)) {
 		stop_add(core->capacity, &l, &hit);
@@ -135,8 +138,11 @@ void capacity_admit(struct core *core)
 	queue->is_changed = queue->is_blocked = 0;
 	queue->stop_count = 0;
 	for (int i = 0; i < ADMIT_MOST && (n = queue_next(core)) != 0; i++) {
+		int rc = lease_admit(core, n, &err);
+
 		/* A failed write marks the store broken; the commit then fails. */
-		if (lease_admit(core, n, &err)) {
+		if (rc) {
+			queue->is_blocked |= rc == 1;
 			log_error(LOG_FIELDS({ "error", err.text }),
 				  "cannot admit a lease that waits for capacity");
 			n = 0;

@@ -71,7 +71,7 @@ static int64_t claim_until(const struct core *core, const struct step *step)
 
 	if (!step->account->table->http_auth && step->deadline_ms > until_ms)
 		until_ms = step->deadline_ms;
-	return until_ms + PERMIT_GUARD_MS + core->store_ahead_ms;
+	return until_ms + PERMIT_GUARD_MS + core_store_ahead_ms(core);
 }
 
 static int claim_apply(struct core *core, struct core_account *account, struct lease_aggregate *a,

@@ -78,7 +78,10 @@ int core_gap_left(const struct core *core);
  * a second later.
  */
 void core_see_until(struct core *core, int64_t mono_ms);
-/* The store's clock is so much ahead of env's: the ends of permits are read and written by it. */
+/*
+ * The store's clock is so much ahead of env's, at most: all times of leases and the ends of permits
+ * are read and written by it.
+ */
 void core_store_clock(struct core *core, int64_t ahead_ms);
 /*
  * Commits of the account may have been lost. While it is frozen, nothing in it is deleted,

@@ -161,7 +161,9 @@ struct core {
 	struct step_list starts;	    /* to be started after the commit */
 	int64_t sees_until_mono_ms;	    /* core_see_until */
 	struct core_gap gap;
-	int64_t store_ahead_ms; /* core_store_clock */
+	int64_t store_ahead_ms;		    /* core_store_clock */
+	int64_t clock_by_ms; /* core_now, ahead of the wall clock; not above store_ahead_ms */
+	int is_clock_apart;  /* that is so much that it was logged */
 	struct clock_watch clock;
 	enum env_clock_word clock_word; /* what was said to the other threads (util/env.h) */
 	int64_t clock_ahead_ms; /* by how much the clock seems to be ahead; for the log and the API */
@@ -186,6 +188,8 @@ struct core {
 /* ---- state.c: the clock, the accounts, the leases -------------------------------------------- */
 
 int64_t core_now(const struct core *core);
+/* The store's clock, ahead of core_now, at most. */
+int64_t core_store_ahead_ms(const struct core *core);
 uint32_t core_random32(struct core *core);
 /* Is the wall clock suspect? Then no lease ends because of time. */
 int core_has_lost_sight(const struct core *core);
@@ -483,7 +487,10 @@ int core_retained_recheck(struct core *core, char *account, struct err *err);
 void core_reconcile_soon(struct core *core, struct core_account *a);
 /* A sweep begins, or has completed: does it count? `has_orphans`: that are newer than the store. */
 void core_reconcile_begin(struct core_account *a);
-int core_reconcile_end(struct core *core, struct core_account *a, int has_orphans, struct err *err);
+int core_reconcile_end(struct core *core, struct core_account *a, const struct sweep *sweep,
+		       int has_orphans, struct err *err);
+/* When a sweep of the frozen account shows all that was under way, wall clock; 0: at any time. */
+int64_t core_reconcile_lands_ms(const struct core *core, const struct core_account *a);
 /* An operator has looked. 0: it goes on, or was not frozen; 1: too early, `r` has failed; -1. */
 int core_reconcile_looked(struct core *core, struct core_account *a, struct engine_request *r,
 			  struct err *err);

@@ -26,6 +26,18 @@ void core_reconcile_soon(struct core *core, struct core_account *a)
 		sweep_schedule(core, a, core_now(core) + OTHERS_LOOK_MS);
 }
 
+/*
+ * What was lost with the database may have been the intent of a create that was still under way:
+ * presumed_until_ms is when the last of them has ended, and until the provider shows what it made
+ * takes some more.
+ */
+int64_t core_reconcile_lands_ms(const struct core *core, const struct core_account *a)
+{
+	if (!core->config.ownership || !a->frozen[0] || !a->presumed_until_ms)
+		return 0;
+	return a->presumed_until_ms - core_store_ahead_ms(core) + core_settle_ms(core, a);
+}
+
 void core_reconcile_begin(struct core_account *a)
 {
 	a->is_reconciling = a->frozen[0] != '\0';
@@ -46,9 +58,11 @@ static void ahead_text(const struct core_account *a, int has_orphans, char *ret,
 		snprintf(ret + len, size - (size_t)len, "%sits sentinel", len ? ", " : "");
 }
 
-int core_reconcile_end(struct core *core, struct core_account *a, int has_orphans, struct err *err)
+int core_reconcile_end(struct core *core, struct core_account *a, const struct sweep *sweep,
+		       int has_orphans, struct err *err)
 {
 	const struct engine_ownership *ownership = core->config.ownership;
+	int is_early = core_reconcile_lands_ms(core, a) > sweep->begun_ms;
 	char ahead[128];
 
 	if (!a->frozen[0] || !ownership || !ownership->reconciled)
@@ -63,8 +77,13 @@ int core_reconcile_end(struct core *core, struct core_account *a, int has_orphan
 		       &(struct log_origin){ .level = ahead[0] ? LOG_LEVEL_ERROR : LOG_LEVEL_NOTICE,
 					     .account = a->account->config.name,
 					     .event = "account.reconciled" },
-		       "frozen account %s was compared with the database: %s",
-		       a->account->config.name, ahead[0] ? ahead : "nothing is newer");
+		       "frozen account %s was compared with the database: %s%s",
+		       a->account->config.name, ahead[0] ? ahead : "nothing is newer",
+		       is_early ? "; once more when creates that were under way must have shown" :
+				  "");
+	/* An operator may decide by now; by itself nothing does before all can be seen. */
+	if (is_early && !ahead[0])
+		return 0;
 	return ownership->reconciled(ownership->arg, core->store, ahead, err);
 }
 

@@ -202,6 +202,16 @@ static int create_new(struct core *core, struct engine_request *r,
 	return 0;
 }
 
+/* 1: not to be had, the request is refused; nothing is written yet. */
+static int create_lock(struct core *core, struct engine_request *r, struct err *err)
+{
+	int rc = store_create_lock(core->store, err);
+
+	if (rc == 1)
+		request_fail_store(r, err);
+	return rc;
+}
+
 static int request_create(struct core *core, struct engine_request *r, struct err *err)
 {
 	struct store_create create = {
@@ -214,11 +224,12 @@ static int request_create(struct core *core, struct engine_request *r, struct er
 		.attempt_token = r->create.attempt_token,
 	};
 	struct store_create_facts facts;
-	int rc;
-
 	/* Before it is looked for: another daemon may be about to create it, or cancel it. */
-	if (store_create_lock(core->store, err) ||
-	    store_create_facts(core->store, &create, &facts, err))
+	int rc = create_lock(core, r, err);
+
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	if (store_create_facts(core->store, &create, &facts, err))
 		return -1;
 	rc = create_replayed(core, r, &facts, err);
 	if (rc)
@@ -288,12 +299,11 @@ static int request_cancel(struct core *core, struct engine_request *r, struct er
 {
 	struct lease_release how = { .is_cancel = 1, .reason = "" };
 	struct lease_aggregate *a;
-	int rc = store_create_lock(core->store, err);
+	int rc = create_lock(core, r, err);
 
 	if (rc)
-		return -1;
+		return rc < 0 ? -1 : 0;
 	rc = core_lease_by_id(core, r->ref, &a, err);
-
 	if (rc < 0)
 		return -1;
 	if (rc == 1) {

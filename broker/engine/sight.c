@@ -14,6 +14,9 @@
 /* Credited in one go, of each of two states: each takes some round trips to the store. */
 #define GAP_LEASES 64
 
+/* Clocks that differ by more are told of. */
+#define APART_MS 5000
+
 static int lease_gap(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
 {
 	return core_apply(core, a, arg, NULL, err);
@@ -69,9 +72,37 @@ void core_see_until(struct core *core, int64_t mono_ms)
 	core->sees_until_mono_ms = mono_ms;
 }
 
+/* Both are differences: each may be of any clock. */
+static int is_far(int64_t ms, int64_t other_ms)
+{
+	return ms - other_ms > APART_MS || other_ms - ms > APART_MS;
+}
+
+/*
+ * Times in the store are by its own clock, since daemons whose clocks differ read what others wrote:
+ * one that is behind would store heartbeats that the next owner takes for old. A measurement is
+ * late by as long as its answer took, so the least is the best; a much greater one is a clock that
+ * was set.
+ */
 void core_store_clock(struct core *core, int64_t ahead_ms)
 {
+	int is_apart = is_far(ahead_ms, 0);
+
 	core->store_ahead_ms = ahead_ms;
+	if (ahead_ms < core->clock_by_ms || is_far(ahead_ms, core->clock_by_ms))
+		core->clock_by_ms = ahead_ms;
+	if (is_apart && !core->is_clock_apart)
+		log_warning(NULL,
+			    "the database's clock is %" PRId64
+			    " s %s this machine's and is used for the times of leases; check both",
+			    (ahead_ms < 0 ? -ahead_ms : ahead_ms) / 1000,
+			    ahead_ms < 0 ? "behind" : "ahead of");
+	core->is_clock_apart = is_apart;
+}
+
+int64_t core_store_ahead_ms(const struct core *core)
+{
+	return core->store_ahead_ms - core->clock_by_ms;
 }
 
 void core_freeze(struct core *core, const char *account, const char *why)

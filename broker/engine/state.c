@@ -15,7 +15,7 @@
 
 int64_t core_now(const struct core *core)
 {
-	return env_wall_ms(core->env);
+	return env_wall_ms(core->env) + core->clock_by_ms;
 }
 
 uint32_t core_random32(struct core *core)

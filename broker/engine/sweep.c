@@ -389,7 +389,7 @@ static int sweep_complete(struct core *core, struct core_account *a, struct err 
 {
 	struct sweep sweep;
 	struct orphans orphans = { 0 };
-	int64_t handed = 0;
+	int64_t handed = 0, lands_ms;
 	int rc = store_sweep_get(core->store, a->account->config.name, &sweep, err);
 
 	sweep.done_ms = core_now(core);
@@ -404,6 +404,10 @@ static int sweep_complete(struct core *core, struct core_account *a, struct err 
 		sweep.soon_ms = 0;
 	else if (sweep.soon_ms && sweep.soon_ms <= core_now(core))
 		sweep.soon_ms = core_now(core) + SWEEP_SOON_MS;
+	/* One that shows what was under way when the database lost its newest changes does both. */
+	lands_ms = core_reconcile_lands_ms(core, a);
+	if (lands_ms > sweep.begun_ms && lands_ms > sweep.soon_ms)
+		sweep.soon_ms = lands_ms;
 	a->sweep_tries = 0;
 	a->is_unlisted = 0;
 	rc = rc || store_sweep_put(core->store, &sweep, err) ||
@@ -424,7 +428,9 @@ static int sweep_complete(struct core *core, struct core_account *a, struct err 
 				  core->config.sweep_ms ? sweep.begun_ms + core->config.sweep_ms :
 							  INT64_MAX,
 				  &sweep);
-	return rc || core_reconcile_end(core, a, orphans.any_newer_than_store, err) ? -1 : 0;
+	if (rc)
+		return -1;
+	return core_reconcile_end(core, a, &sweep, orphans.any_newer_than_store, err);
 }
 
 int core_sweep_done(struct core *core, struct core_account *a, struct step *step, struct err *err)

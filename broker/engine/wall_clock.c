@@ -177,7 +177,8 @@ static void doubt_log(struct core *core, const struct hearing *h, int64_t by_ms,
 static void clock_say(struct core *core, enum env_clock_word word)
 {
 	if (core->env->clock)
-		env_clock_say(core->env->clock, core->clock_word, word, core->clock_ahead_ms);
+		env_clock_say(core->env->clock, core->clock_word, word,
+			      core->clock_ahead_ms - core->clock_by_ms);
 	core->clock_word = word;
 }
 

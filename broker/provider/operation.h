@@ -84,7 +84,7 @@ struct operation {
 	/* OPERATION_EFFECTS_MAX, allocated with the first */
 	struct operation_effect *effects;
 	size_t effect_count;
-	int64_t begun_ms;		/* wall clock, before the first request; 0: none yet */
+	int64_t begun_ms;		/* step_now, before the first request; 0: none yet */
 	int64_t claimed_mono_ms;	/* when the last claim was about to be made */
 	int is_undurable;		/* something was claimed since the last barrier */
 	int64_t effect_mono_ms;		/* of the last request with an effect; INT64_MIN: none */

@@ -49,7 +49,7 @@ static void host_log(struct lessor_call *base, int level, const char *fmt, ...)
 
 static int64_t host_now(struct lessor_call *base)
 {
-	return env_wall_ms(operation_of(base)->account->env);
+	return step_now(operation_of(base)->step);
 }
 
 static int64_t host_deadline(struct lessor_call *base)

@@ -186,8 +186,7 @@ static enum budget_class outgoing_budget_class(const struct outgoing_request *ou
 	if (step->op == STEP_CLEANUP || out->action.effect == LESSOR_DESTROYS)
 		return BUDGET_DELETE;
 	/* The last look decides whether a delete follows, which takes more calls. */
-	if (step->op == STEP_PROVISION &&
-	    lease_is_late(&step->lease, env_wall_ms(out->op->account->env)))
+	if (step->op == STEP_PROVISION && lease_is_late(&step->lease, step_now(step)))
 		return BUDGET_DELETE;
 	if (step->op == STEP_PROBE || step->op == STEP_RETAIN)
 		return BUDGET_LOOKUP;
@@ -216,8 +215,7 @@ static int operation_is_out_of_time(void *arg)
 {
 	const struct operation *op = arg;
 
-	return atomic_load(&op->step->cancel) ||
-	       env_wall_ms(op->account->env) >= op->step->deadline_ms;
+	return atomic_load(&op->step->cancel) || step_now(op->step) >= op->step->deadline_ms;
 }
 
 /* Keeps the response's body readable for the plugin until the operation ends. */
@@ -319,7 +317,7 @@ static int64_t outgoing_left_ms(const struct outgoing_request *out)
 	const struct env *env = out->op->account->env;
 
 	if (!out->effect)
-		return out->op->step->deadline_ms - env_wall_ms(env);
+		return out->op->step->deadline_ms - step_now(out->op->step);
 	return out->effect->send_by_mono_ms ? out->effect->send_by_mono_ms - env_mono_ms(env) :
 					      EFFECT_MS;
 }
@@ -449,7 +447,7 @@ static void outgoing_run(struct outgoing_request *out, struct lessor_http_respon
 	int is_moved = operation_barrier(op) != 0;
 
 	if (!op->begun_ms)
-		op->begun_ms = env_wall_ms(op->account->env);
+		op->begun_ms = step_now(op->step);
 	if (is_moved)
 		response_set_not_sent(ret, op, LESSOR_CLASS_TRANSIENT, 0,
 				      "the account has moved to another lessord");

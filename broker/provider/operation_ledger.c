@@ -36,7 +36,7 @@ static int host_attempt(struct lessor_call *base, uint32_t attempt, const char *
 		return -1;
 	memcpy(opened.type, type, strlen(type));
 	memcpy(opened.location, location, strlen(location));
-	opened.started_ms = env_wall_ms(op->account->env);
+	opened.started_ms = step_now(op->step);
 	ledger->attempts = xrealloc(ledger->attempts, (ledger->attempt_count + 1) *
 				    sizeof(*ledger->attempts));
 	ledger->attempts[ledger->attempt_count++] = opened;

@@ -22,6 +22,7 @@ void operation_observe_begin(struct operation *op)
 		part->claim_arg = step->claim_arg;
 		part->barrier = step->barrier;
 		part->deadline_ms = step->deadline_ms;
+		part->clock_by_ms = step->clock_by_ms;
 		operation_init(&op->parts[i], part);
 		op->parts[i].observer = op;
 		op->waiting[i] = (struct lessor_waiting){

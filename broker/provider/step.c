@@ -24,6 +24,11 @@ const char *step_op_name(enum step_op op)
 	return (size_t)op < ARRAY_LEN(names) ? names[op] : "unknown";
 }
 
+int64_t step_now(const struct step *step)
+{
+	return env_wall_ms(step->account->env) + step->clock_by_ms;
+}
+
 struct step *step_new(enum step_op op, struct account *account)
 {
 	struct step *step = xcalloc(1, sizeof(*step));

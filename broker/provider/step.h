@@ -45,7 +45,8 @@ struct step {
 	struct lease lease;   /* zeroed for account tasks */
 	struct ledger ledger; /* updated by the claims of this step */
 	int64_t epoch;
-	int64_t deadline_ms;		/* wall clock */
+	int64_t deadline_ms; /* step_now */
+	int64_t clock_by_ms; /* the clock of the lease's times, ahead of the wall clock */
 	char instance[32];		/* id of the lessor database */
 	char account_key[512];
 	char *user_data; /* owned; wiped when freed, since it contains the host key */
@@ -122,6 +123,8 @@ struct step {
 STAILQ_HEAD(step_list, step);
 
 struct step *step_new(enum step_op op, struct account *account);
+/* The time now, by the clock of its lease's times and of its deadline. */
+int64_t step_now(const struct step *step);
 void step_free(struct step *step);
 /* Add deep copies of what the step saw: to `listed`, and as `shown`. */
 void step_add_listed(struct step *step, const struct lessor_observed *seen);

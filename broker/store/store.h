@@ -267,6 +267,7 @@ struct store_counts {
 /*
  * For the rest of the transaction no other daemon creates a lease, nor the identity of a new store:
  * before the totals are read by which a create is decided. Nothing where there is one daemon only.
+ * 1: another one does not let go of it (ERR_BUSY); the transaction goes on as if it was not asked.
  */
 int store_create_lock(struct store *store, struct err *err);
 int store_counts(struct store *store, const char *owner, const char *org, const char *account,

@@ -124,7 +124,9 @@ struct pg_connection {
 	int is_snapshot; /* the transaction is a reader's BEGIN */
 	int is_written;
 	int is_written_since; /* since the savepoint */
-	uint64_t first;	      /* the number of the transaction's first command */
+	/* Whether the transaction has the lock of creates. */
+	enum pg_create_lock { PG_CREATE_UNASKED, PG_CREATE_LOCKED, PG_CREATE_REFUSED } create_lock;
+	uint64_t first; /* the number of the transaction's first command */
 
 	/* The first failure since the transaction began; kind ERR_NONE: none. */
 	struct err failure;
@@ -277,6 +279,10 @@ int pg_schema_make(struct pg_connection *c, struct err *err);
 int pg_schema_readable(struct pg_connection *c, struct err *err);
 /* Checks totals and references against the rows. */
 int pg_schema_check(struct pg_connection *c, struct err *err);
+
+/* ---- create_lock.c ---- */
+
+int pg_create_lock(struct store *store, struct err *err);
 
 /* ---- survey.c ---- */
 

@@ -82,6 +82,7 @@ int pg_begin(struct store *store, struct err *err)
 	failure_clear(c);
 	c->phase = PG_WANTED;
 	c->is_snapshot = c->is_written = c->is_written_since = 0;
+	c->create_lock = PG_CREATE_UNASKED;
 	return 0;
 }
 

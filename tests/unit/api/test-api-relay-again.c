@@ -5,6 +5,7 @@
 #include "stage.h"
 
 #include "api/relay.h"
+#include "api/request.h"
 #include "engine/fleet.h"
 #include "util/text.h"
 
@@ -136,6 +137,43 @@ static void it_does_not_wait_for_ever(void **state)
 	stage.hold = 0;
 }
 
+/*
+ * The database cannot be read when the request arrives. Kept, it would meet the lease later as it is
+ * then: what was promised to somebody meanwhile would count for nothing.
+ */
+static void what_has_no_epoch_does_not_wait(void **state)
+{
+	struct store *reader = stage.reader;
+
+	(void)state;
+	stage_active(MINE);
+	stage.hold = 1;
+	/* It has no leases. */
+	stage.api->parts.reader = stage.runs_reader;
+	route.place = RELAY_UNKNOWN;
+	POST(RELEASE, stage.alice, "{\"delete\":true}");
+	stage.api->parts.reader = reader;
+	assert_null(stage.held);
+	stage_expect(503, "store_unavailable");
+	assert_non_null(strstr(stage.headers, "Retry-After: "));
+	assert_int_equal(relay_count(stage.api->relay), 0);
+	stage.hold = 0;
+}
+
+/* An operator's decision: the engine may have carried it out, and the account is another one now. */
+static void a_decision_is_given_to_the_engine_once(void **state)
+{
+	(void)state;
+	stage.hold = 1;
+	POST("/v1/admin/accounts/toy/take-over", stage.admin, "{\"looked\":true}");
+	assert_non_null(stage.held);
+	lost();
+	go_on();
+	stage_expect(503, "account_moving");
+	assert_null(stage.held);
+	stage.hold = 0;
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, stage_teardown)
 
 /* What this daemon saw while the account was its own is not how it stands with another. */
@@ -165,8 +203,12 @@ static void what_was_seen_before_is_not_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_request_is_given_to_the_engine_again), TEST(what_happened_meanwhile_counts),
-		TEST(a_create_is_given_to_the_engine_again),  TEST(it_does_not_wait_for_ever),
+		TEST(a_request_is_given_to_the_engine_again),
+		TEST(what_happened_meanwhile_counts),
+		TEST(a_create_is_given_to_the_engine_again),
+		TEST(it_does_not_wait_for_ever),
+		TEST(what_has_no_epoch_does_not_wait),
+		TEST(a_decision_is_given_to_the_engine_once),
 		TEST(what_was_seen_before_is_not_told),
 	};
 

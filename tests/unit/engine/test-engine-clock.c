@@ -5,6 +5,7 @@
 
 #include "fixture.h"
 
+#include "engine/internal.h"
 #include "provider/account_state.h"
 
 static void jump(int64_t ms)
@@ -425,6 +426,65 @@ static void an_engine_that_ends_says_no_more(void **state)
 	driver_open(&w.d);
 }
 
+/* ---- several daemons, one store ------------------------------------------------------------ */
+
+/* The next owner, on a machine whose clock is `off_ms` away from the store's. */
+static void move_to(int64_t off_ms)
+{
+	w.d.config.store_ahead_ms = -off_ms;
+	restart_under(off_ms);
+}
+
+/* The store's clock is the right one in these cases, so the time of the world is. */
+static void an_owner_whose_clock_is_ahead_ends_nothing_early(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	world_pass(&w, 20 * MINUTE);
+	move_to(14 * MINUTE);
+	world_pass(&w, 9 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	world_pass(&w, 2 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
+	assert_in_range(lease(ID).ended_ms, w.d.now_ms - 2 * MINUTE, w.d.now_ms);
+	world_pass(&w, 2 * MINUTE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+}
+
+static void a_heartbeat_by_a_slow_clock_is_not_old(void **state)
+{
+	(void)state;
+	move_to(-14 * MINUTE);
+	create_ready(ID);
+	assert_in_range(lease(ID).created_ms, w.d.now_ms - MINUTE, w.d.now_ms);
+	world_pass(&w, 20 * MINUTE);
+	assert_int_equal(beat(ID), RESULT_OK);
+	assert_int_equal(lease(ID).touched_ms, w.d.now_ms);
+	move_to(0);
+	world_pass(&w, 29 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	world_pass(&w, 2 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
+}
+
+/* Its answer took longer, or the clock was set; permits end too late rather than too early. */
+static void the_least_difference_is_the_clock(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	world_pass(&w, MINUTE);
+	move_to(-MINUTE);
+	assert_int_equal(core_now(w.d.core), w.d.now_ms);
+	core_store_clock(w.d.core, MINUTE + 3 * SECOND);
+	assert_int_equal(core_now(w.d.core), w.d.now_ms);
+	assert_int_equal(core_store_ahead_ms(w.d.core), 3 * SECOND);
+	core_store_clock(w.d.core, MINUTE - SECOND);
+	assert_int_equal(core_now(w.d.core), w.d.now_ms - SECOND);
+	assert_int_equal(core_store_ahead_ms(w.d.core), 0);
+	core_store_clock(w.d.core, 10 * MINUTE);
+	assert_int_equal(core_now(w.d.core), w.d.now_ms + 9 * MINUTE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -438,6 +498,9 @@ int main(void)
 		TEST(a_crash_loop_costs_a_probe_each),
 		TEST(what_one_engine_doubts_another_does_not_end),
 		TEST(an_engine_that_ends_says_no_more),
+		TEST(an_owner_whose_clock_is_ahead_ends_nothing_early),
+		TEST(a_heartbeat_by_a_slow_clock_is_not_old),
+		TEST(the_least_difference_is_the_clock),
 		TEST(d9_a_wrong_clock_at_a_start_ends_nothing),
 		TEST(d9_days_off_are_believed_when_the_provider_says_so),
 		TEST(d9_without_a_witness_it_is_doubted_for_ten_minutes),

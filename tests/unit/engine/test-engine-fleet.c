@@ -558,6 +558,51 @@ static void a_fresh_start_lists(void **state)
 			 begun);
 }
 
+/*
+ * Another daemon, of another account, stands still in a create. Creates fail meanwhile, and nothing
+ * else: the account stays in its epoch, and its leases are served.
+ */
+static void a_stopped_create_stops_creates_only(void **state)
+{
+	static const char sql[] = "SELECT epoch FROM shard WHERE account = 'north'";
+	static struct ask a;
+	struct side *side = &sides[0];
+	struct store *other = NULL;
+	int64_t epoch, begun;
+
+	(void)state;
+	create_init(&a, 0, LEASES + 3);
+	assert_in_range(run_until_served(side, &a), RESULT_CREATED, RESULT_REPLAY);
+	epoch = postgres_number(url, sql);
+	assert_int_equal(store_open_tool(url, &side->env, &other, NULL), 0);
+	assert_int_equal(store_begin(other, NULL), 0);
+	assert_int_equal(store_create_lock(other, NULL), 0);
+	begun = env_mono_ms(&side->env);
+	create_init(&a, 0, LEASES + 4);
+	assert_int_equal(run(side, &a), RESULT_UNAVAILABLE);
+	assert_string_equal(a.request.code, "store_unavailable");
+	ask_init(&a, REQUEST_CANCEL_CREATE, "cbx_000000000015");
+	TEXT_SET(a.request.account, "north");
+	TEXT_SET(a.request.attempt_token, "token");
+	assert_int_equal(run(side, &a), RESULT_UNAVAILABLE);
+	assert_string_equal(a.request.code, "store_unavailable");
+	assert_in_range(env_mono_ms(&side->env) - begun, 0, 10000);
+	ask_init(&a, REQUEST_HEARTBEAT, "cbx_000000000013");
+	TEXT_SET(a.request.account, "north");
+	assert_int_equal(run(side, &a), RESULT_OK);
+	store_rollback(other);
+	store_close(other);
+	create_init(&a, 0, LEASES + 4);
+	assert_int_equal(run(side, &a), RESULT_CREATED);
+	assert_int_equal(postgres_number(url, sql), epoch);
+	for (int n = LEASES + 3; n < LEASES + 5; n++) {
+		release_init(&a, 0, n);
+		a.request.wait_ms = 600000;
+		assert_int_equal(run_until_served(side, &a), RESULT_OK);
+	}
+	assert_int_equal(machines(0), 0);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -588,6 +633,7 @@ int main(void)
 		cmocka_unit_test(each_serves_its_own),
 		cmocka_unit_test(the_other_takes_over),
 		cmocka_unit_test(connections_are_ended),
+		cmocka_unit_test(a_stopped_create_stops_creates_only),
 		cmocka_unit_test(a_frozen_row_stops_deletes),
 		cmocka_unit_test(a_presumed_permit_stops_retention),
 		cmocka_unit_test(a_freeze_counts_at_once),

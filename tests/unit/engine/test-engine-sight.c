@@ -394,25 +394,96 @@ static void what_lost_releases_kept_is_kept_again(void **state)
 	assert_int_equal(w.deleted, 0);
 }
 
-static void an_unknown_machine_is_ahead_of_the_store(void **state)
+/* The store of now, which store_forgets brings back. */
+static void store_keep(void)
 {
 	char command[300];
 
-	(void)state;
 	snprintf(command, sizeof(command),
 		 "cd '%s' && cp store old && cp store-wal old-wal 2>&-; true", w.d.folder);
 	assert_int_equal(system(command), 0);
-	create_ready(ID);
+}
+
+static void store_forgets(void)
+{
+	char command[300];
+
 	snprintf(command, sizeof(command),
 		 "cd '%s' && rm -f store-wal store-shm && mv old store && "
 		 "mv old-wal store-wal 2>&-; true",
 		 w.d.folder);
 	w.between_lives = command;
 	freeze_owned();
+}
+
+static void an_unknown_machine_is_ahead_of_the_store(void **state)
+{
+	(void)state;
+	store_keep();
+	create_ready(ID);
+	store_forgets();
 	world_pass(&w, 10 * SECOND);
 	assert_int_equal(told.compared, 1);
 	assert_string_equal(told.ahead, "orphans that it does not know");
 	assert_int_equal(world_alive(&w), 1);
+}
+
+/* Since the last transactions may be lost that intended a create which is still under way. */
+static void a_freeze_outlasts_what_was_under_way(void **state)
+{
+	(void)state;
+	freeze_owned();
+	core_store_clock(w.d.core, 10 * SECOND);
+	core_presume(w.d.core, "toy", driver_wall(&w.d) + (10 + 50) * SECOND);
+	world_pass(&w, 10 * SECOND);
+	assert_int_equal(told.compared, 0);
+	/* An operator may decide earlier. */
+	assert_int_equal(ask_looked(REQUEST_SWEEP).request.result, RESULT_OK);
+	assert_int_equal(told.thawed, 1);
+	/* 50 s, and 30 until the provider shows it; no sweep is due by itself. */
+	world_pass(&w, 68 * SECOND);
+	assert_int_equal(told.compared, 0);
+	world_pass(&w, 5 * SECOND);
+	assert_int_equal(told.compared, 1);
+	assert_string_equal(told.ahead, "");
+	world_pass(&w, HOUR);
+	assert_int_equal(told.compared, 1);
+}
+
+static int orphan_count(void *arg, const struct orphan *s)
+{
+	(void)s;
+	++*(int *)arg;
+	return 0;
+}
+
+static int orphans(void)
+{
+	int count = 0;
+
+	assert_int_equal(store_orphan_each(core_store(w.d.core), "toy", orphan_count, &count, NULL),
+			 0);
+	return count;
+}
+
+/* Its machine shows up when an operator has ended the freeze, and under the next owner. */
+static void what_a_lost_create_made_is_found(void **state)
+{
+	(void)state;
+	store_keep();
+	create_ready(ID);
+	w.cloud[0].alive = 0;
+	store_forgets();
+	core_presume(w.d.core, "toy", driver_wall(&w.d) + 50 * SECOND);
+	world_pass(&w, 10 * SECOND);
+	assert_int_equal(ask_looked(REQUEST_SWEEP).request.result, RESULT_OK);
+	core_freeze(w.d.core, "toy", "");
+	world_restart(&w, NULL);
+	w.cloud[0].alive = 1;
+	world_pass(&w, 65 * SECOND);
+	assert_int_equal(orphans(), 0);
+	world_pass(&w, 10 * SECOND);
+	assert_int_equal(orphans(), 1);
 }
 
 int main(void)
@@ -435,6 +506,8 @@ int main(void)
 		TEST(a_frozen_account_is_compared_with_the_store),
 		TEST(what_lost_releases_kept_is_kept_again),
 		TEST(an_unknown_machine_is_ahead_of_the_store),
+		TEST(a_freeze_outlasts_what_was_under_way),
+		TEST(what_a_lost_create_made_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
