@@ -168,12 +168,16 @@ int64_t life_epoch(const struct engine_life *life)
 int64_t life_renew_in(const struct engine_life *life)
 {
 	const struct engine_ownership *ownership = life->parts->config.ownership;
+	struct engine_owned owned;
 	int64_t left;
 
 	if (!ownership)
 		return INT64_MAX;
+	owned = owned_now(life);
+	if (owned.must_renew)
+		return 0;
 	/* Renewed that long ago, it would last for the rest of the TTL. */
-	left = owned_now(life).until_mono_ms - (ownership->ttl_ms - ownership->renew_ms) -
+	left = owned.until_mono_ms - (ownership->ttl_ms - ownership->renew_ms) -
 	       env_mono_ms(life->parts->config.env);
 	return left > 0 ? left : 0;
 }

@@ -189,6 +189,7 @@ static void look(void *arg, const struct store *store, struct engine_owned *ret)
 	ret->is_fresh = o->is_fresh;
 	ret->epoch = row->epoch;
 	ret->is_owed = row->is_owed;
+	ret->must_renew = row->must_renew;
 	ret->seq = row->seq;
 	ret->gap_ms = row->gap_ms;
 	ret->frozen = row->frozen;

@@ -17,6 +17,7 @@ struct engine_owned {
 	int64_t gap_ms; /* between that renewal and the one before */
 	int is_owed;	/* a gap is not recorded as credited yet */
 	int is_fresh;	/* before the claim, this process had seen nothing of them */
+	int must_renew; /* at once, and not only when renew_ms are over */
 	/* Until when it surely lasts, by the env's monotonic clock. */
 	int64_t until_mono_ms;
 	/* Why nothing may be deleted, expire or be concluded; NULL, "": it may (core_freeze). */

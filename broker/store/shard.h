@@ -72,6 +72,8 @@ struct shard {
 	 * nobody could serve clients: the deadlines of leases move by it.
 	 */
 	int64_t gap_ms;
+	/* The row does not say yet what must be presumed: renew at once. */
+	int must_renew;
 	/* Such a gap, of this claim or since, is not recorded as credited (shard_credit). */
 	int is_owed;
 };
@@ -88,7 +90,7 @@ struct shard {
 int shard_claim(struct store *store, const struct shard_claim *claim, struct shard *ret,
 		struct err *err);
 /*
- * Renews: an empty transaction, which also brings store_shard up to date. Each commit of a bound
+ * Renews: an empty transaction, or two, which also brings store_shard up to date. Each commit of a bound
  * connection does the same, so this is for when nothing else was committed. -1: as store_commit.
  */
 int shard_renew(struct store *store, struct err *err);

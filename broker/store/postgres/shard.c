@@ -188,7 +188,7 @@ static int postgres_claim(struct store *store, const struct shard_claim *claim, 
 
 /* ---- owning --------------------------------------------------------------------------------- */
 
-static int postgres_renew(struct store *store, struct err *err)
+static int renew_once(struct store *store, struct err *err)
 {
 	struct pg_connection *c = pg_of(store);
 
@@ -201,6 +201,16 @@ static int postgres_renew(struct store *store, struct err *err)
 	/* The fence is what it writes. */
 	c->is_written = 1;
 	return pg_commit(store, err);
+}
+
+static int postgres_renew(struct store *store, struct err *err)
+{
+	const struct shard *row;
+
+	if (renew_once(store, err))
+		return -1;
+	row = store_shard(store);
+	return row && row->must_renew ? renew_once(store, err) : 0;
 }
 
 static int yield_write(struct store *store, const char *account, struct err *err)

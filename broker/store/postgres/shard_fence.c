@@ -128,7 +128,8 @@ void shard_renewed(struct pg_shard *s)
 	if (clock_moved(s)) {
 		/*
 		 * One of the two stood still, or was set: a permit may be older than it looks. It is
-		 * presumed at once, and written by the next fence.
+		 * presumed at once, and written by the next fence, which must not wait: if this owner
+		 * dies, the next one does not know.
 		 */
 		int64_t until_ms = s->pending.renewed_ms + s->presume_ms;
 
@@ -139,6 +140,7 @@ void shard_renewed(struct pg_shard *s)
 		if (until_ms > s->pending.presumed_until_ms)
 			s->pending.presumed_until_ms = until_ms;
 	}
+	s->pending.must_renew = s->presumes;
 	s->offset = s->pending_offset;
 	s->row = s->pending;
 	s->renewed_ms = s->sent_ms;

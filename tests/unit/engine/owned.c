@@ -63,6 +63,8 @@ static int renew(void *arg, struct store *store, struct err *err)
 	}
 	o->renewed_ms = env_mono_ms(&o->env);
 	o->seq++;
+	if (atomic_exchange(&o->must_renew, 0))
+		sem_post(&o->renewed);
 	return 0;
 }
 
@@ -76,6 +78,7 @@ static void look(void *arg, const struct store *store, struct engine_owned *ret)
 	ret->seq = o->seq;
 	ret->gap_ms = o->owed_ms;
 	ret->is_owed = o->owed_ms > 0;
+	ret->must_renew = atomic_load(&o->must_renew);
 	ret->until_mono_ms = o->renewed_ms + TTL_MS;
 	if ((how == LOSS_AT_RENEWAL || how == LOSS_AND_TAKEN) && atomic_load(&o->commits) <= 0)
 		ret->until_mono_ms = env_mono_ms(&o->env) + TTL_MS - RENEW_MS;
@@ -184,6 +187,7 @@ void owned_make(struct owned *o)
 	o->env.mono_ms = mono_ms;
 	sem_init(&o->claimed, 0, 0);
 	sem_init(&o->spun, 0, 0);
+	sem_init(&o->renewed, 0, 0);
 	o->ownership = (struct engine_ownership){
 		.claim = claim,
 		.renew = renew,
@@ -238,6 +242,7 @@ void owned_remove(struct owned *o)
 	REQUIRE(rmdir(o->folder) == 0);
 	sem_destroy(&o->claimed);
 	sem_destroy(&o->spun);
+	sem_destroy(&o->renewed);
 }
 
 void owned_lose(struct owned *o, enum owned_loss how, int commits)

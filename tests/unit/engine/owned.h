@@ -62,6 +62,8 @@ struct owned {
 	struct store *store;
 	int64_t renewed_ms, seq, owed_ms;
 	int is_lost, refusals;
+	atomic_int must_renew; /* at once; until it is */
+	sem_t renewed;	       /* once for each of those */
 };
 
 /* Makes the folder and opens nothing. `config` is to be completed before owned_start. */

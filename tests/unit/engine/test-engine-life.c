@@ -259,6 +259,19 @@ static void turns_await(int count)
 	}
 }
 
+/* No clock advances: an ordinary renewal is due in twenty seconds. */
+static void what_must_be_renewed_is_at_once(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct timespec until = env_after_ms(CLOCK_REALTIME, 10000);
+
+		atomic_store(&o.must_renew, 1);
+		owned_advance(&o, 0);
+		assert_int_equal(sem_timedwait(&o.renewed, &until), 0);
+	}
+}
+
 static void nothing_expires_while_another_may_own_it(void **state)
 {
 	static struct ask a;
@@ -369,6 +382,7 @@ int main(void)
 		T(a_claim_is_lost_with_its_batch),
 		T(a_stop_waits_for_steps_of_a_lost_life),
 		T(a_stop_without_an_account_is_idle),
+		T(what_must_be_renewed_is_at_once),
 		T(nothing_expires_while_another_may_own_it),
 		T(an_account_is_yielded_when_no_step_runs),
 		T(a_gap_is_recorded_with_the_last_credit),

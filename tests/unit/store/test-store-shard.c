@@ -609,13 +609,26 @@ static void a_clock_that_moves_presumes_permits(void **state)
 		assert_int_equal(shard_renew(a, NULL), 0);
 		assert_int_equal(store_shard(a)->presumed_until_ms, 0);
 		clock_step(step);
-		assert_int_equal(shard_renew(a, NULL), 0);
+		assert_int_equal(shard_write(a, 1, NULL), 0);
 		own = store_shard(a);
-		/* At once for the owner, and for others with its next commit. */
+		/* At once for the owner, and for others with a renewal that must not wait. */
 		assert_true(own->presumed_until_ms >= own->now_ms + 49000);
 		assert_true(step < 0 ? own->gap_ms < 30000 : own->gap_ms >= 60000);
+		assert_true(own->must_renew);
+		assert_int_equal(shard_column(PAIR_PRIMARY, "presumed_until_ms"), 0);
 		assert_int_equal(shard_renew(a, NULL), 0);
 		own = store_shard(a);
+		assert_false(own->must_renew);
+		assert_true(own->presumed_until_ms >= own->now_ms + 40000);
+		assert_true(shard_column(PAIR_PRIMARY, "presumed_until_ms") ==
+			    own->presumed_until_ms);
+		/* A renewal that finds it does both. */
+		pair_sql(&pair, PAIR_PRIMARY, database, NULL, 0,
+			 "UPDATE shard SET presumed_until_ms = 0");
+		clock_step(step);
+		assert_int_equal(shard_renew(a, NULL), 0);
+		own = store_shard(a);
+		assert_false(own->must_renew);
 		assert_true(own->presumed_until_ms >= own->now_ms + 40000);
 		assert_true(shard_column(PAIR_PRIMARY, "presumed_until_ms") ==
 			    own->presumed_until_ms);
