@@ -61,6 +61,17 @@ database_pid=
 stop() {
 	[ -z "$1" ] || ! kill "$1" 2>/dev/null || wait "$1" 2>/dev/null || true
 }
+# A daemon has ended with that status, and not in another way: NAME PID STATUS
+ended() {
+	status=0
+	wait "$2" || status=$?
+	rest=
+	for pid in $pids; do
+		[ "$pid" = "$2" ] || rest="$rest $pid"
+	done
+	pids=$rest
+	[ "$status" -eq "$3" ] || { echo "lessord $1 ended with status $status, not $3" >&2; exit 1; }
+}
 cleanup() {
 	code=$?
 	trap - EXIT
@@ -208,8 +219,22 @@ kill -0 "$a_pid" 2>/dev/null || victim=a LESSOR_URL=$b_url
 lessor daemons
 
 step "7. Starting the killed daemon again"
+case $victim in
+a) ended a "$a_pid" 137 ;;
+b) ended b "$b_pid" 137 ;;
+esac
 run_daemon $victim
+case $victim in
+a) a_pid=$daemon_pid ;;
+b) b_pid=$daemon_pid ;;
+esac
 await "$patience" owned || { echo "the accounts have no owners" >&2; exit 1; }
 lessor daemons
+
+step "8. Stopping both daemons"
+kill "$a_pid" "$b_pid"
+ended a "$a_pid" 0
+ended b "$b_pid" 0
+echo "Both ended with status 0."
 
 printf '\nDone. The daemons, the clouds and the database were stopped and their files removed.\n'

@@ -9,6 +9,7 @@
 #include "api/handlers.h"
 #include "api/lookup.h"
 #include "api/reply.h"
+#include "api/standing.h"
 #include "util/buf.h"
 #include "util/text.h"
 
@@ -65,35 +66,65 @@ static void remarks_write(const struct api *api, const struct account *account, 
 	buf_fini(&types);
 }
 
+/* Does somebody look after it? Who does not own it does not know when it was verified. */
+static int is_in_use(const struct standing *s)
+{
+	return s->owner.place == RELAY_OTHER || s->figures.verified_ms;
+}
+
+/* Who looks after an account that may be used. Where daemons are is for admins. */
+static void owner_write(const struct api_request *request, const struct standing *s, char *out,
+			size_t size)
+{
+	const char *address = request->caller.role == TOKEN_ADMIN ? s->owner.address : "";
+
+	if (s->owner.place == RELAY_SELF)
+		snprintf(out, size, "%s",
+			 s->figures.verified_ms ? "The account is verified and in use." :
+						  "The account has not been verified yet.");
+	else if (s->owner.place == RELAY_OTHER)
+		snprintf(out, size, "The account is in use by another daemon%s%s.",
+			 address[0] ? ", " : "", address);
+	else
+		snprintf(out, size, "No daemon owns the account at the moment.");
+}
+
 /* The reason is shown only to roles that can act on it. */
 static void account_message(const struct api_request *request, const struct account *account,
-			    const struct account_figures *figures, char *out, size_t size)
+			    const struct standing *s, char *out, size_t size)
 {
-	char remarks[440];
+	const struct account_figures *figures = &s->figures;
+	char remarks[440], owner[200], frozen[200] = "";
 
 	remarks_write(request->api, account, figures->note, remarks, sizeof(remarks));
+	owner_write(request, s, owner, sizeof(owner));
+	if (s->frozen[0])
+		snprintf(frozen, sizeof(frozen), " Nothing in it is deleted or ends for now%s%s.",
+			 request->caller.role == TOKEN_USER ? "" : ": ",
+			 request->caller.role == TOKEN_USER ? "" : s->frozen);
 	if (!may_not_be_used(figures))
-		snprintf(out, size, "%s%s",
-			 figures->verified_ms ? "The account is verified and in use." :
-						"The account has not been verified yet.",
-			 remarks);
+		snprintf(out, size, "%s%s%s", owner, frozen, remarks);
 	else if (request->caller.role == TOKEN_USER)
 		snprintf(out, size,
 			 "The account cannot be used until an operator has acted. Tell an operator, or "
 			 "choose another account.");
 	else
-		account_describe_block(account, out, size);
+		account_describe_figures(account->config.name, figures, out, size);
 	api_error_scrub(out, out, size);
 }
 
 static void render_account(struct jsonw *w, const char *key, const struct api_request *request,
-			   const struct account *account)
+			   const struct account *account, const struct standing *standing)
 {
-	struct account_figures figures;
-	char message[512];
+	static const char *const daemons[] = {
+		[RELAY_UNKNOWN] = "none",
+		[RELAY_SELF] = "self",
+		[RELAY_OTHER] = "other",
+	};
+	const struct account_figures *figures = &standing->figures;
+	char message[840];
 
-	account_figures(account, &figures);
-	account_message(request, account, &figures, message, sizeof(message));
+	account_message(request, account, standing, message, sizeof(message));
 	jsonw_object(w, key);
 	jsonw_text(w, "name", account->config.name);
 	jsonw_text(w, "plugin", account->config.provider);
@@ -102,9 +133,11 @@ static void render_account(struct jsonw *w, const char *key, const struct api_re
 		jsonw_text(w, NULL, account->config.locations[i]);
 	jsonw_end_array(w);
 	jsonw_text(w, "image", account->config.image);
-	jsonw_bool(w, "blocked", may_not_be_used(&figures));
-	jsonw_bool(w, "fenced", figures.fenced);
-	jsonw_time(w, "provenAt", figures.verified_ms);
+	jsonw_bool(w, "blocked", may_not_be_used(figures));
+	jsonw_bool(w, "fenced", figures->fenced);
+	jsonw_bool(w, "frozen", standing->frozen[0] != '\0');
+	jsonw_text(w, "daemon", daemons[standing->owner.place]);
+	jsonw_time(w, "provenAt", figures->verified_ms);
 	jsonw_text(w, "message", message);
 	jsonw_end_object(w);
 }
@@ -124,11 +157,14 @@ void accounts_list(struct api_request *request)
 {
 	const struct api *api = request->api;
 	struct jsonw w = reply_begin(request);
+	struct standing standing;
 
 	jsonw_object(&w, NULL);
 	jsonw_array(&w, "providers");
-	for (size_t i = 0; i < api->parts.account_count; i++)
-		render_account(&w, NULL, request, api->parts.accounts[i]);
+	for (size_t i = 0; i < api->parts.account_count; i++) {
+		standing_read(api, api->parts.accounts[i], &standing);
+		render_account(&w, NULL, request, api->parts.accounts[i], &standing);
+	}
 	jsonw_end_array(&w);
 	jsonw_array(&w, "classes");
 	for (int i = 0; i < api->config.class_count; i++)
@@ -142,8 +178,9 @@ void accounts_list(struct api_request *request)
 void accounts_readiness(struct api_request *request)
 {
 	const struct account *account = lookup_account(request->api, request->param);
-	struct account_figures figures;
-	char message[512];
+	const struct account_figures *figures;
+	struct standing standing;
+	char message[840];
 	struct jsonw w;
 
 	if (!account) {
@@ -153,26 +190,27 @@ void accounts_readiness(struct api_request *request)
 		reply_request_error(request);
 		return;
 	}
-	account_figures(account, &figures);
-	account_message(request, account, &figures, message, sizeof(message));
+	standing_read(request->api, account, &standing);
+	figures = &standing.figures;
+	account_message(request, account, &standing, message, sizeof(message));
 	w = reply_begin(request);
 	jsonw_object(&w, NULL);
 	jsonw_text(&w, "provider", account->config.name);
-	jsonw_bool(&w, "configured", !may_not_be_used(&figures));
+	jsonw_bool(&w, "configured", !may_not_be_used(figures));
 	jsonw_array(&w, "missing");
-	if (figures.fenced)
+	if (figures->fenced)
 		jsonw_text(&w, NULL,
 			   "an operator's confirmation that this database may use the account");
-	else if (figures.blocked)
+	else if (figures->blocked)
 		jsonw_text(&w, NULL, "a credential that opens the known account");
 	jsonw_end_array(&w);
 	jsonw_text(&w, "message", message);
 	jsonw_array(&w, "checks");
 	jsonw_object(&w, NULL);
 	jsonw_text(&w, "status",
-		   may_not_be_used(&figures) ? "failed" :
-		   figures.verified_ms	     ? "ok" :
-					       "warning");
+		   may_not_be_used(figures)		       ? "failed" :
+		   is_in_use(&standing) && !standing.frozen[0] ? "ok" :
+								 "warning");
 	jsonw_text(&w, "check", "account");
 	jsonw_text(&w, "message", message);
 	jsonw_end_object(&w);
@@ -187,13 +225,17 @@ static void take_over_finish(struct api_request *request, struct engine_request 
 {
 	const struct account *account = lookup_account(request->api,
 						       engine_request->expected_account);
+	struct standing standing;
 	struct jsonw w;
 
 	if (engine_response_check(request, engine_request))
 		return;
+	standing_read(request->api, account, &standing);
+	/* This has ended it, and the table is read once in a second. */
+	standing.frozen[0] = '\0';
 	w = reply_begin(request);
 	jsonw_object(&w, NULL);
-	render_account(&w, "account", request, account);
+	render_account(&w, "account", request, account, &standing);
 	jsonw_end_object(&w);
 	reply_json(request, 200);
 }

@@ -53,10 +53,7 @@ static void conflict_answer(struct api_request *request, const struct engine_req
 static int is_asked_again(struct api_request *request, const struct engine_request *engine_request)
 {
 	return request->api->relay && !strcmp(engine_request->code, "account_moving") &&
-	       relay_again(request->api->relay, request,
-			   engine_request->kind == REQUEST_CREATE ?
-				   engine_request->create.account :
-				   engine_request->expected_account);
+	       relay_again(request->api->relay, request);
 }
 
 int engine_response_check(struct api_request *request, const struct engine_request *engine_request)

@@ -7,6 +7,7 @@
 #include "api/lookup.h"
 #include "api/queue_view.h"
 #include "api/reply.h"
+#include "api/standing.h"
 #include "util/alloc.h"
 
 static void metric_add_head(struct buf *out, const char *name, const char *type, const char *help)
@@ -178,25 +179,29 @@ static void account_metrics(struct buf *out, const struct api *api)
 				 *(const int64_t *)(const void *)(base + rows[r].at));
 		}
 	}
+}
+
+static void standing_metrics(struct buf *out, const struct api *api)
+{
+	size_t count = api->parts.account_count;
+	auto_free struct standing *list = xcalloc(count, sizeof(*list));
+
+	for (size_t i = 0; i < count; i++)
+		standing_read(api, api->parts.accounts[i], &list[i]);
 	metric_add_head(out, "account_blocked", "gauge", "1 if the account cannot be used.");
-	for (size_t i = 0; i < api->parts.account_count; i++) {
-		account_figures(api->parts.accounts[i], &figures);
+	for (size_t i = 0; i < count; i++)
 		buf_addf(out, "lessor_account_blocked{account=\"%s\"} %d\n",
-			 api->parts.accounts[i]->config.name, figures.blocked != 0);
-	}
+			 api->parts.accounts[i]->config.name, list[i].figures.blocked != 0);
 	metric_add_head(out, "account_fenced", "gauge",
 			"1 if the database may be older than the account: needs operator action.");
-	for (size_t i = 0; i < api->parts.account_count; i++)
+	for (size_t i = 0; i < count; i++)
 		buf_addf(out, "lessor_account_fenced{account=\"%s\"} %d\n",
-			 api->parts.accounts[i]->config.name,
-			 account_is_fenced(api->parts.accounts[i]));
+			 api->parts.accounts[i]->config.name, list[i].figures.fenced != 0);
 	metric_add_head(out, "account_proven_seconds", "gauge",
-			"When the account was last verified.");
-	for (size_t i = 0; i < api->parts.account_count; i++) {
-		account_figures(api->parts.accounts[i], &figures);
+			"When the account was last verified; 0 on a daemon that does not own it.");
+	for (size_t i = 0; i < count; i++)
 		buf_addf(out, "lessor_account_proven_seconds{account=\"%s\"} %" PRId64 "\n",
-			 api->parts.accounts[i]->config.name, figures.verified_ms / 1000);
-	}
+			 api->parts.accounts[i]->config.name, list[i].figures.verified_ms / 1000);
 }
 
 static int orphan_count(void *arg, const struct orphan *s)
@@ -341,7 +346,8 @@ void metrics_show(struct api_request *request)
 		   runs_is_usable(api->parts.runs));
 	metric_add(out, "store_state", "gauge",
 		   "0: the database can be written; 1: its disk is full: creates are refused, all else "
-		   "uses the reserve; 2: another process has locked it; 3: disk and reserve are full.",
+		   "uses the reserve; 2: another process has locked it; 3: disk and reserve are full; "
+		   "4: it does not answer.",
 		   fleet_store_state(api->parts.fleet));
 	metric_add(out, "store_read_errors_total", "counter",
 		   "Requests answered 503 because the database could not be read.",
@@ -378,6 +384,7 @@ void metrics_show(struct api_request *request)
 	refusal_metrics(out, api);
 	early_metrics(out, api->engine_queue);
 	account_metrics(out, api);
+	standing_metrics(out, api);
 	owned_metrics(out, &api->parts.daemons);
 	if (api->relay)
 		relay_metrics(out, api);

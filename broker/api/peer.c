@@ -282,7 +282,7 @@ static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *arg, v
 	return 0;
 }
 
-int peer_client_new(struct event_base *base, const char *ca_file, long connections,
+int peer_client_new(struct event_base *base, const char *ca_file, long connections, long per_peer,
 		    struct peer_client **ret, struct err *err)
 {
 	struct peer_client *client = xcalloc(1, sizeof(*client));
@@ -300,6 +300,7 @@ int peer_client_new(struct event_base *base, const char *ca_file, long connectio
 	curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
 	curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
 	curl_multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections);
+	curl_multi_setopt(client->multi, CURLMOPT_MAX_HOST_CONNECTIONS, per_peer);
 	curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, connections);
 	*ret = client;
 	return 0;

@@ -52,9 +52,10 @@ typedef void (*peer_done_fn)(const struct peer_answer *answer, void *arg);
 
 /*
  * `ca_file` are the authorities that peers' certificates are of; "": the system's. At most
- * `connections` are open; beyond that requests wait for one.
+ * `connections` are open, and `per_peer` to one address, so that a peer that hangs leaves some for
+ * the others; beyond that requests wait for one. How long a call may take its caller decides.
  */
-int peer_client_new(struct event_base *base, const char *ca_file, long connections,
+int peer_client_new(struct event_base *base, const char *ca_file, long connections, long per_peer,
 		    struct peer_client **ret, struct err *err);
 /* `done` is called later, once, unless the call is cancelled. */
 struct peer_call *peer_send(struct peer_client *client, const struct peer_request *request,

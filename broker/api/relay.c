@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "api/peer.h"
+#include "api/query.h"
 #include "api/relay_target.h"
 #include "api/reply.h"
 #include "api/request.h"
@@ -21,18 +22,29 @@
 #define PAUSE_MS 200
 /* An attempt that failed counts at most this much of the time that a request may wait. */
 #define ATTEMPT_MS 1500
-/* Of requests that wait elsewhere for a machine or a cleanup, and of all others. */
+/* How much longer than the client wants to wait the owner may take. */
+#define ANSWER_MS 10000
 #define CONNECTIONS_QUICK 48L
-#define CONNECTIONS_SLOW (RELAY_CONNECTIONS - CONNECTIONS_QUICK)
+#define CONNECTIONS_END 80L
+#define CONNECTIONS_CREATE (RELAY_CONNECTIONS - CONNECTIONS_QUICK - CONNECTIONS_END)
+/* Of these one peer gets so many at most. */
+#define PER_PEER(connections) ((connections)*3 / 4)
 #define WINDOWS 64
+
+static const long connections[LANE_COUNT] = {
+	[LANE_QUICK] = CONNECTIONS_QUICK,
+	[LANE_END] = CONNECTIONS_END,
+	[LANE_CREATE] = CONNECTIONS_CREATE,
+};
 
 struct relayed {
 	struct relay *relay;
 	struct api_request request;
 	struct relay_target target;
 	struct peer_call *call;		/* NULL: it waits */
-	char daemon[FORWARDED_ID_SIZE]; /* `call`: with whom */
+	char daemon[FORWARDED_ID_SIZE]; /* to whom it was sent last; "": to nobody */
 	int64_t since_ms;		/* since when it waits, or the call is under way */
+	int64_t unowned_ms; /* `call`: since when nobody owns the account; 0: it is owned */
 	int64_t left_ms;		/* of the time that it may wait */
 	int64_t again_ms;		/* not before; 0: at once */
 	TAILQ_ENTRY(relayed) entry;
@@ -41,6 +53,8 @@ struct relayed {
 struct posted {
 	struct relay *relay;
 	struct peer_call *call;
+	char account[32], daemon[FORWARDED_ID_SIZE];
+	int64_t since_ms;
 	char *body;
 	relay_post_fn done;
 	void *arg;
@@ -51,7 +65,7 @@ struct relay {
 	const struct env *env;
 	struct event *timer;
 	struct relay_config config;
-	struct peer_client *slow, *quick;
+	struct peer_client *clients[LANE_COUNT];
 	struct relay_homes *homes;
 	void (*serve)(struct api_request *request);
 	int64_t sequence; /* of the last request that was sent */
@@ -141,15 +155,43 @@ static void reply_moving(struct api_request *request)
 		    "Another broker is taking over the account; try again.");
 }
 
+/* The clock ticks while there is something to look after. */
+static void timer_set(struct relay *relay)
+{
+	static const struct timeval interval = { .tv_usec = TICK_MS * 1000 };
+
+	if (!relay->count && LIST_EMPTY(&relay->posts))
+		event_del(relay->timer);
+	else if (!event_pending(relay->timer, EV_TIMEOUT, NULL))
+		event_add(relay->timer, &interval);
+}
+
 static void relayed_free(struct relayed *r)
 {
 	struct relay *relay = r->relay;
 
 	TAILQ_REMOVE(&relay->requests, r, entry);
 	relay->count--;
-	if (!relay->count)
-		event_del(relay->timer);
+	timer_set(relay);
 	free(r);
+}
+
+/* An operator has decided about an account as it is now: later that may be another decision. */
+static int is_for_once(const struct api_request *request)
+{
+	return request->route->goes == GOES_BY_PATH;
+}
+
+static void relayed_give_up(struct relayed *r)
+{
+	r->relay->counters.moving++;
+	if (r->daemon[0] && is_for_once(&r->request))
+		reply_error(&r->request, 503, "account_moving",
+			    "The broker that has the account did not say whether it did this: "
+			    "look at the account before you ask again.");
+	else
+		reply_moving(&r->request);
+	relayed_free(r);
 }
 
 /* It waits from now on; `used_ms` of its time are gone. */
@@ -177,6 +219,8 @@ static void on_answer(const struct peer_answer *answer, void *arg)
 	if (is_elsewhere(answer)) {
 		relayed_wait(r, used_ms < ATTEMPT_MS ? used_ms : ATTEMPT_MS);
 		r->again_ms = r->since_ms + PAUSE_MS;
+		if (is_for_once(request))
+			relayed_give_up(r);
 		return;
 	}
 	if (answer->fields[PEER_ETAG][0])
@@ -230,7 +274,8 @@ static void relayed_send(struct relayed *r, const struct relay_route *route)
 	}
 	TEXT_SET(r->daemon, route->daemon);
 	r->since_ms = relay_now(relay);
-	r->call = peer_send(r->target.is_slow ? relay->slow : relay->quick, &out, on_answer, r);
+	r->unowned_ms = 0;
+	r->call = peer_send(relay->clients[relay_target_lane(r->request.route)], &out, on_answer, r);
 }
 
 static void relayed_serve_here(struct relayed *r)
@@ -245,26 +290,60 @@ static void relayed_serve_here(struct relayed *r)
 	relay->serve(&request);
 }
 
+static int64_t answer_ms(const struct relayed *r)
+{
+	const struct api_config *config = &r->request.api->config;
+	int64_t wait_ms = relay_target_lane(r->request.route) == LANE_CREATE ?
+				  config->create_wait_ms :
+				  config->release_wait_ms;
+
+	if (relay_target_lane(r->request.route) == LANE_QUICK)
+		return r->left_ms;
+	return query_wait_ms(&r->request, wait_ms, NULL) + ANSWER_MS;
+}
+
+/* Has another daemon, or this one, taken the account from the one that was asked? */
+static int is_overtaken(const struct relay_route *route, const char *daemon)
+{
+	return route->place == RELAY_SELF ||
+	       (route->place == RELAY_OTHER && strcmp(route->daemon, daemon));
+}
+
+/* 1: the call goes on. 0: it has ended, and the request waits. -1: so has the request. */
+static int relayed_watch(struct relayed *r, const struct relay_route *route, int64_t now)
+{
+	int is_late = now - r->since_ms >= answer_ms(r);
+
+	if (route->place != RELAY_UNKNOWN)
+		r->unowned_ms = 0;
+	else if (!r->unowned_ms)
+		r->unowned_ms = now;
+	else
+		is_late = is_late || now - r->unowned_ms >= r->relay->config.wait_ms;
+	/* Paused or cut off, and overtaken: it will not answer, or it has nothing to say. */
+	if (!is_late && !is_overtaken(route, r->daemon))
+		return 1;
+	peer_cancel(r->call);
+	relayed_wait(r, 0);
+	if (!is_overtaken(route, r->daemon) || is_for_once(&r->request)) {
+		relayed_give_up(r);
+		return -1;
+	}
+	return 0;
+}
+
 static void relayed_tick(struct relayed *r, int64_t now)
 {
 	struct relay *relay = r->relay;
 	struct relay_route route;
 
 	relay->config.find(relay->config.arg, r->target.account, &route);
-	/* Paused or cut off, and overtaken: it will not answer, or it has nothing to say. */
-	if (r->call && (route.place == RELAY_SELF ||
-			(route.place == RELAY_OTHER && strcmp(route.daemon, r->daemon)))) {
-		peer_cancel(r->call);
-		relayed_wait(r, 0);
-	}
-	if (r->call)
+	if (r->call && relayed_watch(r, &route, now))
 		return;
 	if (route.place == RELAY_SELF) {
 		relayed_serve_here(r);
 	} else if (now - r->since_ms >= r->left_ms) {
-		relay->counters.moving++;
-		reply_moving(&r->request);
-		relayed_free(r);
+		relayed_give_up(r);
 	} else if (route.place == RELAY_OTHER && now >= r->again_ms) {
 		r->left_ms -= now - r->since_ms;
 		relayed_send(r, &route);
@@ -284,17 +363,47 @@ static void relay_tick(struct relay *relay, const char *account)
 	}
 }
 
+static void posted_free(struct posted *posted)
+{
+	LIST_REMOVE(posted, entry);
+	timer_set(posted->relay);
+	free(posted->body);
+	free(posted);
+}
+
+static void posted_cancel(struct posted *posted)
+{
+	peer_cancel(posted->call);
+	posted->done(posted->arg, 0, "");
+	posted_free(posted);
+}
+
+static void posts_tick(struct relay *relay)
+{
+	struct posted *posted, *next;
+	struct relay_route route;
+	int64_t now = relay_now(relay);
+
+	for (posted = LIST_FIRST(&relay->posts); posted; posted = next) {
+		next = LIST_NEXT(posted, entry);
+		relay->config.find(relay->config.arg, posted->account, &route);
+		if (is_overtaken(&route, posted->daemon) ||
+		    now - posted->since_ms >= relay->config.wait_ms)
+			posted_cancel(posted);
+	}
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
 	relay_tick(arg, NULL);
+	posts_tick(arg);
 }
 
 static struct relayed *relayed_begin(struct relay *relay, struct api_request *request,
 				     const struct relay_target *target)
 {
-	static const struct timeval interval = { .tv_usec = TICK_MS * 1000 };
 	struct relayed *r = xcalloc(1, sizeof(*r));
 
 	r->relay = relay;
@@ -304,8 +413,8 @@ static struct relayed *relayed_begin(struct relay *relay, struct api_request *re
 	r->since_ms = relay_now(relay);
 	r->left_ms = relay->config.wait_ms;
 	TAILQ_INSERT_TAIL(&relay->requests, r, entry);
-	if (!relay->count++)
-		event_add(relay->timer, &interval);
+	relay->count++;
+	timer_set(relay);
 	return r;
 }
 
@@ -324,9 +433,19 @@ int relay_take(struct relay *relay, struct api_request *request)
 	int was_forwarded = request_was_forwarded(relay, request);
 	struct relay_target target;
 	struct relay_route route;
+	struct err err = { 0 };
+	int rc = relay_target_find(relay->homes, request, &target, &err);
 
-	if (!relay_target_find(relay->homes, request, &target))
+	if (rc == 0)
 		return 0;
+	/* Later the lease may have another epoch, and the request must not be applied to that. */
+	if (rc < 0) {
+		if (was_forwarded)
+			reply_moving(request);
+		else
+			reply_store_error(request, &err);
+		return 1;
+	}
 	request_accept(request, &target);
 	relay->config.find(relay->config.arg, target.account, &route);
 	if (route.place == RELAY_SELF) {
@@ -344,24 +463,20 @@ int relay_take(struct relay *relay, struct api_request *request)
 	return 1;
 }
 
-int relay_again(struct relay *relay, struct api_request *request, const char *account)
+int relay_again(struct relay *relay, struct api_request *request)
 {
-	struct relay_target target = { .epoch = 0 };
+	struct relay_target target = { .epoch = request->epoch_seen };
 	int64_t now = relay_now(relay);
 	struct relayed *r;
 
 	if (!request->moving_ms)
 		request->moving_ms = now;
-	/* Its sender does that. */
-	if (forwarded_is(request->head) ||
+	/* Its sender does that; and what relay_take did not accept has no epoch. */
+	if (forwarded_is(request->head) || !request->account[0] || is_for_once(request) ||
 	    relay->count >= (size_t)request->api->config.pending_max ||
 	    now - request->moving_ms >= relay->config.wait_ms)
 		return 0;
-	TEXT_SET(target.account, account);
-	if (!account[0] && !relay_target_find(relay->homes, request, &target))
-		return 0;
-	target.epoch = request->epoch_seen;
-	target.is_slow = 1;
+	TEXT_SET(target.account, request->account);
 	relay->counters.repeated++;
 	r = relayed_begin(relay, request, &target);
 	r->left_ms -= now - request->moving_ms;
@@ -369,13 +484,6 @@ int relay_again(struct relay *relay, struct api_request *request, const char *ac
 }
 
 /* ---- what is no request of a client by itself ------------------------------------------------ */
-
-static void posted_free(struct posted *posted)
-{
-	LIST_REMOVE(posted, entry);
-	free(posted->body);
-	free(posted);
-}
 
 static void on_posted(const struct peer_answer *answer, void *arg)
 {
@@ -385,13 +493,18 @@ static void on_posted(const struct peer_answer *answer, void *arg)
 	posted_free(posted);
 }
 
+void relay_owner(const struct relay *relay, const char *account, struct relay_route *ret)
+{
+	*ret = (struct relay_route){ .place = RELAY_SELF };
+	if (relay)
+		relay->config.find(relay->config.arg, account, ret);
+}
+
 int relay_is_elsewhere(const struct relay *relay, const char *account)
 {
 	struct relay_route route;
 
-	if (!relay)
-		return 0;
-	relay->config.find(relay->config.arg, account, &route);
+	relay_owner(relay, account, &route);
 	return route.place == RELAY_OTHER;
 }
 
@@ -418,9 +531,13 @@ int relay_post(struct relay *relay, const struct relay_post *post, relay_post_fn
 	posted->arg = arg;
 	out.body = posted->body = xstrdup(post->body);
 	out.address = route.address;
+	TEXT_SET(posted->account, post->account);
+	TEXT_SET(posted->daemon, route.daemon);
+	posted->since_ms = relay_now(relay);
 	relay_sign(relay, &f, route.daemon, NULL, &out, &lines);
 	LIST_INSERT_HEAD(&relay->posts, posted, entry);
-	posted->call = peer_send(relay->quick, &out, on_posted, posted);
+	timer_set(relay);
+	posted->call = peer_send(relay->clients[LANE_QUICK], &out, on_posted, posted);
 	return 1;
 }
 
@@ -438,9 +555,12 @@ int relay_new(struct event_base *base, const struct env *env, const struct relay
 	TAILQ_INIT(&relay->requests);
 	LIST_INIT(&relay->posts);
 	relay->timer = event_new(base, -1, EV_PERSIST, on_tick, relay);
-	if (!relay->timer ||
-	    peer_client_new(base, config->ca_file, CONNECTIONS_SLOW, &relay->slow, err) ||
-	    peer_client_new(base, config->ca_file, CONNECTIONS_QUICK, &relay->quick, err)) {
+	if (!relay->timer)
+		abort();
+	for (int i = 0; i < LANE_COUNT; i++) {
+		if (!peer_client_new(base, config->ca_file, connections[i],
+				     PER_PEER(connections[i]), &relay->clients[i], err))
+			continue;
 		relay_free(relay);
 		return -1;
 	}
@@ -470,15 +590,10 @@ void relay_free(struct relay *relay)
 		reply_moving(&r->request);
 		relayed_free(r);
 	}
-	while (!LIST_EMPTY(&relay->posts)) {
-		struct posted *posted = LIST_FIRST(&relay->posts);
-
-		peer_cancel(posted->call);
-		posted->done(posted->arg, 0, "");
-		posted_free(posted);
-	}
-	peer_client_free(relay->slow);
-	peer_client_free(relay->quick);
+	while (!LIST_EMPTY(&relay->posts))
+		posted_cancel(LIST_FIRST(&relay->posts));
+	for (int i = 0; i < LANE_COUNT; i++)
+		peer_client_free(relay->clients[i]);
 	if (relay->timer)
 		event_free(relay->timer);
 	relay_homes_free(relay->homes);

@@ -8,7 +8,11 @@
  *
  * A request may be sent several times, because an owner that does not answer may have carried it
  * out. So it has a name and the epoch that its lease had when it was accepted: the owner applies it
- * only at that epoch, and once.
+ * only at that epoch, and once. Where the epoch cannot be read the answer is 503 at once. What an
+ * operator decides about an account has no epoch, and is sent once.
+ *
+ * An owner that hangs is waited for: `wait_ms`, or what the client waits for a machine or a cleanup
+ * and 10 s more, or, when its ownership has run out, `wait_ms` from then on.
  *
  * Run history has no owner: each daemon writes it. Loop thread.
  */
@@ -50,7 +54,7 @@ struct relay_config {
 
 #define RELAY_WAIT_MS 6000
 /* How many connections to other daemons may be open. */
-#define RELAY_CONNECTIONS 256
+#define RELAY_CONNECTIONS 384
 
 struct relay_counters {
 	uint64_t forwarded; /* answered by another daemon */
@@ -73,13 +77,14 @@ int relay_accepts(struct relay *relay, const struct http_exchange *ex, int is_wh
 int relay_take(struct relay *relay, struct api_request *request);
 /*
  * The engine did not carry a request out, or does not know, because it has lost the account. 1: it
- * waits for the next owner. 0: tell the client. `account` "": that of the lease.
+ * waits for the next owner. 0: tell the client.
  */
-int relay_again(struct relay *relay, struct api_request *request, const char *account);
+int relay_again(struct relay *relay, struct api_request *request);
 /*
  * For what is no request of its own: a POST for this caller to the owner of the account, once, without
- * waiting for an owner. 1: it is sent, and `done` is called later, also when the api ends. 0: the
- * account is this daemon's. -1: nobody owns it now. The body is copied.
+ * waiting for an owner. 1: it is sent, and `done` is called later, also when the api ends or the owner
+ * does not answer within `wait_ms`. 0: the account is this daemon's. -1: nobody owns it now. The body
+ * is copied.
  */
 struct relay_post {
 	const char *account, *target, *body;
@@ -88,7 +93,9 @@ struct relay_post {
 /* `status` 0: no answer; `body` is JSON, as far as it is one. */
 typedef void (*relay_post_fn)(void *arg, int status, const char *body);
 int relay_post(struct relay *relay, const struct relay_post *post, relay_post_fn done, void *arg);
-/* Does another daemon own the account, as far as is known? NULL: no. */
+/* Who owns the account, as far as is known? NULL: this daemon. */
+void relay_owner(const struct relay *relay, const char *account, struct relay_route *ret);
+/* Is it another daemon? */
 int relay_is_elsewhere(const struct relay *relay, const char *account);
 /* How many requests are with other daemons, or wait. */
 size_t relay_count(const struct relay *relay);

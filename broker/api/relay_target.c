@@ -35,30 +35,34 @@ void relay_homes_free(struct relay_homes *homes)
 /* ---- of a lease ------------------------------------------------------------------------------ */
 
 /* Without asking whose it is: the owner of the account does that. */
-static int lease_read(struct api_request *request, const char *ref, enum store_sharing sharing)
+static int lease_read(struct api_request *request, const char *ref, enum store_sharing sharing,
+		      struct err *err)
 {
 	struct store *reader = request->api->parts.reader;
 	struct store_scope scope = lookup_scope(&request->caller);
 	struct lease *l = &request->api->lease;
+	int rc;
 
 	scope.sharing = sharing;
 	if (validate_lease_id(ref) && sharing != SHARED_NOT)
-		return store_lease_by_id(reader, ref, l, NULL);
+		return store_lease_by_id(reader, ref, l, err);
 	if (validate_lease_id(ref))
-		return store_lease_visible(reader, ref, &scope, l, NULL);
-	if (store_lease_by_slug(reader, ref, &scope, l, NULL) == 0)
-		return 0;
+		return store_lease_visible(reader, ref, &scope, l, err);
+	rc = store_lease_by_slug(reader, ref, &scope, l, err);
+	if (rc == 0 || (rc < 0 && err->kind != ERR_CONFLICT))
+		return rc;
 	return store_lease_ended_by_slug(reader, ref, request->caller.owner, request->caller.org, l,
-					 NULL);
+					 err);
 }
 
 static int lease_target(struct relay_homes *homes, struct api_request *request,
-			struct relay_target *ret)
+			struct relay_target *ret, struct err *err)
 {
 	const char *id = request->param;
 	size_t slot = hash_fnv32(id, strlen(id)) % HOMES;
 	const struct lease *l = &request->api->lease;
 	int is_beat = request->route->goes == GOES_BY_BEAT;
+	int rc;
 
 	if (!lookup_lease_ref(request->param))
 		return 0;
@@ -67,8 +71,9 @@ static int lease_target(struct relay_homes *homes, struct api_request *request,
 		TEXT_SET(ret->account, homes->slots[slot].account);
 		return 1;
 	}
-	if (lease_read(request, request->param, SHARED_USE))
-		return 0;
+	rc = lease_read(request, request->param, SHARED_USE, err);
+	if (rc)
+		return rc < 0 ? -1 : 0;
 	TEXT_SET(ret->account, l->account);
 	if (!is_beat)
 		ret->epoch = l->epoch;
@@ -81,7 +86,9 @@ static int lease_target(struct relay_homes *homes, struct api_request *request,
 
 int relay_target_own(struct api_request *request, const char *ref, struct relay_target *ret)
 {
-	if (lease_read(request, ref, SHARED_NOT))
+	struct err err = { 0 };
+
+	if (lease_read(request, ref, SHARED_NOT, &err))
 		return 0;
 	TEXT_SET(ret->account, request->api->lease.account);
 	return 1;
@@ -111,7 +118,7 @@ static int create_target(struct api_request *request, struct relay_target *ret)
 }
 
 int relay_target_find(struct relay_homes *homes, struct api_request *request,
-		      struct relay_target *ret)
+		      struct relay_target *ret, struct err *err)
 {
 	memset(ret, 0, sizeof(*ret));
 	switch (request->route->goes) {
@@ -121,7 +128,6 @@ int relay_target_find(struct relay_homes *homes, struct api_request *request,
 		return query_text(request, "provider", ret->account, sizeof(ret->account)) > 0 &&
 		       lookup_account(request->api, ret->account);
 	case GOES_BY_CREATE:
-		ret->is_slow = 1;
 		return create_target(request, ret);
 	case GOES_BY_BODY:
 		TEXT_SET(ret->account, body_account(request));
@@ -129,12 +135,17 @@ int relay_target_find(struct relay_homes *homes, struct api_request *request,
 	case GOES_BY_PATH:
 		TEXT_SET(ret->account, request->param);
 		return lookup_account(request->api, ret->account) != NULL;
-	case GOES_BY_END:
-		ret->is_slow = 1;
-		break;
 	case GOES_BY_LEASE:
 	case GOES_BY_BEAT:
+	case GOES_BY_END:
 		break;
 	}
-	return lease_target(homes, request, ret);
+	return lease_target(homes, request, ret, err);
+}
+
+enum relay_lane relay_target_lane(const struct route *route)
+{
+	if (route->goes == GOES_BY_CREATE)
+		return LANE_CREATE;
+	return route->goes == GOES_BY_END ? LANE_END : LANE_QUICK;
 }

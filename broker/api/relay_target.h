@@ -4,23 +4,34 @@
 
 #include <stdint.h>
 
+#include "util/err.h"
+
 struct api_request;
 struct relay_homes;
+struct route;
 
 struct relay_target {
 	char account[32];
 	int64_t epoch; /* of the lease, as it is now; 0: it does not matter */
-	int is_slow;   /* the answer may wait for a machine, or for the end of a cleanup */
 };
+
+/* What waits long for its answer takes no connection from what does not. */
+enum relay_lane {
+	LANE_QUICK,
+	LANE_END,    /* the answer may wait for the end of a cleanup */
+	LANE_CREATE, /* the answer may wait for a machine */
+	LANE_COUNT
+};
+enum relay_lane relay_target_lane(const struct route *route);
 
 /* Remembers the accounts of leases, which never change. */
 struct relay_homes *relay_homes_new(void);
 void relay_homes_free(struct relay_homes *homes);
 /*
  * 1: found. 0: any daemon serves it: it only reads, or is about run history, or about a lease or an
- * account that there is not.
+ * account that there is not. -1: the database cannot be read.
  */
 int relay_target_find(struct relay_homes *homes, struct api_request *request,
-		      struct relay_target *ret);
+		      struct relay_target *ret, struct err *err);
 /* The account of the caller's own lease, by id or slug. 1: found; 0: there is none. */
 int relay_target_own(struct api_request *request, const char *ref, struct relay_target *ret);

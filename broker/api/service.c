@@ -9,10 +9,9 @@
 void service_health(struct api_request *request)
 {
 	static const char *const states[] = {
-		[STORE_WRITABLE] = "writable",
-		[STORE_RESERVE] = "reserve",
-		[STORE_LOCKED] = "locked",
-		[STORE_FULL] = "full",
+		[STORE_WRITABLE] = "writable", [STORE_RESERVE] = "reserve",
+		[STORE_LOCKED] = "locked",     [STORE_FULL] = "full",
+		[STORE_AWAY] = "away",
 	};
 	struct jsonw w = reply_begin(request);
 

@@ -36,6 +36,11 @@ static const char *account_state(const json_t *account)
 		return "blocked";
 	if (json_is_false(json_object_get(account, "configured")))
 		return "not configured";
+	if (json_is_true(json_object_get(account, "frozen")))
+		return "frozen";
+	/* Another daemon owns it, and has verified it. */
+	if (strcmp(view_text(account, "daemon"), "other") == 0)
+		return "ready";
 	return *view_text(account, "provenAt") ? "ready" : "not verified";
 }
 

@@ -205,10 +205,23 @@ static int account_check(struct config *c, struct config_account *a, enum config
 	return 0;
 }
 
+/* Its content is read by libcurl, with the first request to another daemon: too late to complain. */
+static int peers_check(const struct config *c, enum config_how how, struct err *err)
+{
+	struct ca *ca = NULL;
+
+	if (how == CONFIG_WITHOUT_TOKENS || how == CONFIG_FOR_STORE || !c->peer_ca_file[0])
+		return 0;
+	if (ca_load(c->peer_ca_file, "peer_ca_file", 0002, &ca, err) < 0)
+		return err_prefix(err, "%s: ", c->path);
+	ca_unref(ca);
+	return 0;
+}
+
 int config_check(struct config *c, enum config_how how, struct err *err)
 {
 	if (listeners_check(c, err) < 0 || limits_check(c, err) < 0 ||
-	    store_section_check(c, how, err) < 0)
+	    store_section_check(c, how, err) < 0 || peers_check(c, how, err) < 0)
 		return -1;
 	if (c->class_count == 0)
 		classes_default(c);

@@ -4,6 +4,7 @@
 #include "config/config.h"
 #include "store/store.h"
 #include "store/survey.h"
+#include "util/ca.h"
 
 /* Besides one for each account: readers, run history, tokens, and who else is there. */
 #define CONNECTIONS 6
@@ -26,6 +27,23 @@ static void finding_print(void *arg, const struct store_finding *finding)
 	printf("%-6s %s: %s\n", grades[finding->grade], finding->topic, finding->text);
 }
 
+/* Of the other daemons: as the user of lessord, who must be able to read it. */
+static void peers_print(const char *file, struct totals *totals)
+{
+	struct ca *ca = NULL;
+	struct err err = { 0 };
+
+	if (!file[0])
+		return;
+	if (ca_load(file, "peer_ca_file", 0002, &ca, &err) < 0)
+		store_find(finding_print, totals, "peers", STORE_WRONG, "%s", err.text);
+	else
+		store_find(finding_print, totals, "peers", ca->warning[0] ? STORE_NOTE : STORE_GOOD,
+			   "peer_ca_file %s %s", file,
+			   ca->warning[0] ? ca->warning : "can be used");
+	ca_unref(ca);
+}
+
 static int survey_print(const struct config *config, const struct command_store *store)
 {
 	const struct store_needs needs = {
@@ -45,6 +63,7 @@ static int survey_print(const struct config *config, const struct command_store 
 		return command_line_fail(&err, EXIT_STORE);
 	if (rc)
 		return command_line_no_store(store->name);
+	peers_print(config->peer_ca_file, &totals);
 	printf("%s: %s\n", store->name,
 	       totals.wrong ? "not usable until what is wrong is corrected" :
 	       totals.notes ? "usable; read the notes" :

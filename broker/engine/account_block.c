@@ -91,10 +91,12 @@ int core_missing_init(struct core *core, struct err *err)
 	int64_t count = 0;
 	int rc;
 
-	/* The others are not this engine's. */
-	if (core_only_account(core))
-		return 0;
-	rc = store_account_each(core->store, name_add, &names, err);
+	if (core->config.missing)
+		rc = name_add(&names, core->config.missing);
+	else if (core_only_account(core))
+		return 0; /* the others are not this engine's */
+	else
+		rc = store_account_each(core->store, name_add, &names, err);
 
 	for (size_t i = 0; i < names.count && !rc; i++)
 		rc = core_lease_each(core,

@@ -221,9 +221,7 @@ static int catalog_done(struct core *core, struct core_account *a, struct step *
 		prices[i].unit_ms = from->unit_ms;
 		prices[i].minimum_ms = from->minimum_ms;
 	}
-	if (store_prices_replace(core->store, a->account->config.name, prices, step->price_count,
-				 core_now(core), &why) ||
-	    store_costs_complete(core->store, a->account->config.name, &why))
+	if (core_prices_replace(core, a->account->config.name, prices, step->price_count, &why))
 		log_warning(LOG_FIELDS({ "error", why.text }),
 			    "cannot store the prices of account %s; the old ones stay in use",
 			    a->account->config.name);

@@ -7,6 +7,8 @@
 
 /* The first sweep, if the account is not proven earlier. The later ones count from the last. */
 #define FIRST_MS (5 * 60 * 1000)
+/* How soon after a sweep another process begins with one. */
+#define LIST_AGAIN_MS (60 * 1000)
 
 static int is_offered(const struct lessor_provider *table, enum account_task task)
 {
@@ -72,6 +74,19 @@ void sweep_schedule_by(struct core *core, struct core_account *a, int64_t due_ms
 	sweep_schedule(core, a, sweep->soon_ms && soon < due_ms ? soon : due_ms);
 }
 
+static int is_recent(const struct core *core, int64_t at_ms)
+{
+	int64_t now = core_now(core);
+
+	return at_ms <= now && now - at_ms < LIST_AGAIN_MS;
+}
+
+/* Now, but not again and again in a crash loop. */
+static int64_t list_due_ms(const struct core *core, const struct sweep *sweep)
+{
+	return is_recent(core, sweep->begun_ms) ? sweep->begun_ms + LIST_AGAIN_MS : core_now(core);
+}
+
 static void sweep_init(struct core *core, struct core_account *a)
 {
 	struct sweep sweep;
@@ -85,6 +100,12 @@ static void sweep_init(struct core *core, struct core_account *a)
 	/* It was fenced just now. */
 	if (a->sweep_due_ms && a->sweep_due_ms < due)
 		due = a->sweep_due_ms;
+	/* This database is known to be the newest, or as good as that. */
+	if (is_recent(core, sweep.done_ms))
+		a->is_unlisted = 0;
+	/* If the account has a proof, that makes it due. */
+	if (a->is_unlisted && !a->account->table->probe)
+		due = list_due_ms(core, &sweep);
 	if (core->config.sweep_ms)
 		sweep_schedule_by(core, a, due > 0 ? due : 1, &sweep);
 	else if (sweep.soon_ms)
@@ -100,6 +121,10 @@ void sweep_after_proof(struct core *core, struct core_account *a)
 	if (a->is_sweeping || !a->sweep_due_ms ||
 	    store_sweep_get(core->store, a->account->config.name, &sweep, NULL))
 		return;
+	if (a->is_unlisted) {
+		sweep_schedule(core, a, list_due_ms(core, &sweep));
+		return;
+	}
 	/* Without regular sweeps only the one that is required, when it is due. */
 	is_due |= core->config.sweep_ms && !sweep.begun_ms;
 	if (is_due && now < a->sweep_due_ms)

@@ -29,6 +29,7 @@ static void account_facts(struct core *core, const struct core_account *a, struc
 	f->is_unsure = !f->gate.is_verified;
 	f->is_blocked = account_is_blocked(a->account, NULL, 0);
 	f->block = f->gate.is_fenced ? LEASE_BLOCK_FENCED : LEASE_BLOCK_ACCOUNT;
+	f->gate.is_unlisted = a->is_unlisted;
 	f->settle_ms = core_settle_ms(core, a);
 	f->presumed_until_ms = a->presumed_until_ms ?
 				       a->presumed_until_ms - core_store_ahead_ms(core) :
@@ -140,11 +141,8 @@ static int aggregate_write(struct core *core, struct lease_aggregate *a,
 	if (out->times_changed && store_lease_times_put(core->store, l, err))
 		return -1;
 	/* A heartbeat, or a lease that became active, whose idle time starts now. */
-	if (l->touched_ms != a->touched_written_ms) {
-		if (store_touch(core->store, l->n, l->touched_ms, err))
-			return -1;
-		a->touched_written_ms = l->touched_ms;
-	}
+	if (l->touched_ms != a->touched_written_ms)
+		core_touch(core, l->n);
 	/* The lease has ended: its telemetry is no longer needed. */
 	if (out->goal_changed && !lease_is_live(l) && store_telemetry_drop(core->store, l->n, err))
 		return -1;

@@ -15,7 +15,7 @@ void capacity_price(struct core *core, struct lease *l)
 	struct store_price price;
 
 	if (!l->type_count ||
-	    store_price_get(core->store, l->account, l->types[0], l->location, &price, NULL))
+	    core_price_get(core, l->account, l->types[0], l->location, &price, NULL))
 		return;
 	l->price_hour_micros = price.hour_micros;
 	TEXT_SET(l->currency, price.currency);
@@ -97,7 +97,7 @@ static int64_t queue_next(struct core *core)
 	return next;
 }
 
-/* Admits the lease, or notes what stops it. */
+/* Admits the lease, or notes what stops it. 1: not now, since another daemon blocks creates. */
 static int lease_admit(struct core *core, int64_t n, struct err *err)
 {
 	struct lease_event event = { .kind = LEASE_EVENT_ADMIT, .u.boot_ms = core->config.boot_ms };
@@ -105,13 +105,16 @@ static int lease_admit(struct core *core, int64_t n, struct err *err)
 	struct store_counts have;
 	struct limit_hit hit;
 	struct lease l;
+	int rc;
 
 	if (!a)
 		return -1;
 	l = a->lease;
 	capacity_price(core, &l);
-	if (store_create_lock(core->store, err) ||
-	    store_counts(core->store, l.owner, l.org, l.account, &have, err))
+	rc = store_create_lock(core->store, err);
+	if (rc)
+		return rc;
+	if (store_counts(core->store, l.owner, l.org, l.account, &have, err))
 		return -1;
 	if (limits_exceeded(&core->config.limits, &have, l.price_hour_micros, &hit)) {
 		stop_add(core->capacity, &l, &hit);
@@ -135,8 +138,11 @@ void capacity_admit(struct core *core)
 	queue->is_changed = queue->is_blocked = 0;
 	queue->stop_count = 0;
 	for (int i = 0; i < ADMIT_MOST && (n = queue_next(core)) != 0; i++) {
+		int rc = lease_admit(core, n, &err);
+
 		/* A failed write marks the store broken; the commit then fails. */
-		if (lease_admit(core, n, &err)) {
+		if (rc) {
+			queue->is_blocked |= rc == 1;
 			log_error(LOG_FIELDS({ "error", err.text }),
 				  "cannot admit a lease that waits for capacity");
 			n = 0;
@@ -178,16 +184,18 @@ static int queue_is_full(const struct core *core, const struct lease *l)
 }
 
 enum capacity_answer capacity_ask(struct core *core, struct engine_request *r,
-				  const struct lease *l, struct err *err)
+				  const struct lease *l, const struct store_counts *totals,
+				  struct err *err)
 {
 	const struct limit_hit *stop;
-	struct store_counts have;
+	struct store_counts have = *totals;
 	struct limit_hit hit;
+	int is_old = 0;
 
 	/* Those that wait come first. */
-	while (capacity_is_due(core) && !store_broken(core->store))
+	for (; capacity_is_due(core) && !store_broken(core->store); is_old = 1)
 		capacity_admit(core);
-	if (store_counts(core->store, l->owner, l->org, l->account, &have, err))
+	if (is_old && store_counts(core->store, l->owner, l->org, l->account, &have, err))
 		return CAPACITY_ERROR;
 	limits_exceeded(&core->config.limits, &have, l->price_hour_micros, &hit);
 	stop = stop_find(core->capacity, l->account, l->owner, l->org);

@@ -104,7 +104,8 @@ static int core_restart(struct core *core, struct err *err)
 	/* Each attempt waits for a second if another process holds the lock. */
 	for (int i = 0; rc && i < RESTART_TRIES; i++) {
 		rc = store_begin(core->store, err);
-		if (rc && store_state(core->store) != STORE_LOCKED)
+		if (rc && store_state(core->store) != STORE_LOCKED &&
+		    store_state(core->store) != STORE_AWAY)
 			return -1;
 	}
 	if (rc)
@@ -161,6 +162,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	core->accounts = xcalloc(config->account_count, sizeof(*core->accounts));
 	for (size_t i = 0; i < config->account_count; i++) {
 		core->accounts[i].account = config->accounts[i];
+		core->accounts[i].is_unlisted = config->is_fresh && config->sweep_ms;
 		for (int q = 0; q < QUEUE_COUNT; q++)
 			STAILQ_INIT(&core->accounts[i].queues[q]);
 		core_observe_init(&core->accounts[i]);
@@ -198,6 +200,8 @@ void core_free(struct core *core)
 	heap_free(core->tasks);
 	aggregates_free(core->aggregates);
 	capacity_fini(core);
+	core_prices_fini(core);
+	free(core->touches);
 	free(core->crashes);
 	free(core->accounts);
 	in_flight_fini(core);
@@ -262,6 +266,8 @@ static int batch_commit(struct core *core, struct err *err)
 	int is_written;
 
 	keep_pauses(core);
+	/* A failed write marks the store broken; the commit then fails. */
+	core_touches_write(core, NULL);
 	is_written = store_is_written(core->store);
 	if (is_written)
 		env_point(core->env, "before-commit");
@@ -333,6 +339,7 @@ void core_due(struct core *core)
 	int most = store_state(core->store) == STORE_RESERVE ? DUE_MOST_RESERVE : DUE_MOST;
 	int64_t n;
 
+	core_gap(core, 0);
 	core_overdue_check(core);
 	account_tasks_due(core, now);
 	capacity_look(core);
@@ -360,7 +367,7 @@ int64_t core_next_ms(const struct core *core)
 	int64_t next = earlier_ms(earlier_ms(heap_next(core->due), heap_next(core->tasks)),
 				  core->next_waiter_ms);
 
-	if (capacity_is_due(core))
+	if (capacity_is_due(core) || core_gap_left(core))
 		next = earlier_ms(next, core_now(core));
 	return next ? next - core->clock_by_ms : 0;
 }

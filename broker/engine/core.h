@@ -65,9 +65,13 @@ void core_due(struct core *core);
 /*
  * In a batch: for gap_ms until now nobody watched over these leases: no daemon, or none that saw
  * the store. Their clients may have reached nobody, so that time does not count: it is added to
- * idle timeouts and, up to LEASE_CREDIT_MOST_MS, to TTLs.
+ * idle timeouts and, up to LEASE_CREDIT_MOST_MS, to TTLs. Where there are many leases, core_due of
+ * this batch and the next ones continues, since a long batch would be a gap itself; meanwhile no
+ * lease ends by time.
  */
 void core_gap(struct core *core, int64_t gap_ms);
+/* Are there leases that are still to be credited? */
+int core_gap_left(const struct core *core);
 /*
  * No lease ends by time from this moment of the monotonic clock on: somebody else may own the
  * store's rows by then. A new core sees without end (INT64_MAX). What is put off is looked at again

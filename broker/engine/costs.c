@@ -25,8 +25,7 @@ static void place_find(const struct lease_aggregate *a, const struct resource *r
 static int terms_find(struct core *core, struct cost *cost, struct err *err)
 {
 	struct store_price price;
-	int rc = store_price_get(core->store, cost->account, cost->type, cost->location, &price,
-				 err);
+	int rc = core_price_get(core, cost->account, cost->type, cost->location, &price, err);
 
 	if (rc)
 		return rc < 0 ? -1 : 0;

@@ -150,7 +150,8 @@ static void dispatch_ready(struct core *core, struct core_account *a)
 	    account_is_blocked(a->account, NULL, 0))
 		return;
 	while (a->running < a->account->config.max_steps) {
-		int64_t n = queue_pop(a, QUEUE_CLEANUP);
+		/* A cleanup could delete nothing yet. */
+		int64_t n = a->is_unlisted ? 0 : queue_pop(a, QUEUE_CLEANUP);
 
 		if (!n && core_observe_start(core, a))
 			continue;

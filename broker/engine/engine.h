@@ -45,6 +45,8 @@ struct engine_config {
 	 * has one account, and changes nothing else.
 	 */
 	int is_part;
+	/* ... or none, and this is the one that nobody has configured (unserved.h); NULL: it has. */
+	const char *missing;
 	struct account **accounts; /* borrowed; must outlive the engine */
 	size_t account_count;
 	struct engine_limits limits;
@@ -67,6 +69,12 @@ struct engine_config {
 	 */
 	int is_shared;
 	int64_t store_ahead_ms; /* core_store_clock, from the start on */
+	/*
+	 * This process has seen nothing of the store before: nothing is deleted until the first sweep
+	 * had its try, if there are sweeps. Set by the engine.
+	 */
+	int is_fresh;
+	int64_t store_ahead_ms; /* at the claim, as in core_store_clock; set by the engine */
 	/*
 	 * Identifies the machine and the database file; "": not checked. If it differs from that of
 	 * the last start, all accounts are fenced until an operator takes them over.

@@ -8,6 +8,7 @@
 #include "engine/crash_counts.h"
 #include "engine/fleet_join.h"
 #include "engine/moving.h"
+#include "engine/unserved.h"
 #include "store/shards.h"
 #include "util/alloc.h"
 #include "util/text.h"
@@ -21,6 +22,7 @@ struct fleet {
 	struct engine **engines;
 	size_t count;
 	struct owner **owners;	      /* of split engines */
+	struct unserved *unserved;    /* the same */
 	const char **names;	      /* of the accounts */
 	_Atomic int64_t last_move_ms; /* of any account */
 };
@@ -70,7 +72,10 @@ static int shared_begin(struct fleet *fleet, const struct engine_config *config,
 		return -1;
 	if (config->on_crashes_counted)
 		config->on_crashes_counted();
-	return engines_split(fleet, config, owners, err);
+	return engines_split(fleet, config, owners, err) ||
+			       unserved_new(config, owners, &fleet->unserved, err) ?
+		       -1 :
+		       0;
 }
 
 int fleet_new(const struct engine_config *config, const struct owner_config *owners,
@@ -112,6 +117,7 @@ void fleet_free(struct fleet *fleet)
 {
 	if (!fleet)
 		return;
+	unserved_free(fleet->unserved);
 	fleet_stop(fleet, 0);
 	for (size_t i = 0; i < fleet->count; i++)
 		engine_free(fleet->engines[i]);

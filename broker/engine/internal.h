@@ -116,6 +116,7 @@ struct core_account {
 	int64_t paused_until_ms; /* wall clock, as stored; 0: never paused */
 	int is_sweeping;
 	int64_t sweep_due_ms; /* as set last; 0: none */
+	int is_unlisted; /* nothing is deleted before the first sweep: the store may be an old one */
 	int is_sweep_put_off; /* it was due while the account was not verified */
 	int sweep_tries;
 	int is_forgetting; /* forget.c: a list is being read */
@@ -126,6 +127,14 @@ struct core_account {
 	size_t sweep_kind; /* sweep.c: index of the resource kind that is being listed */
 	int64_t sweep_objects,
 		sweep_unverified; /* objects with a valid, with an invalid signature */
+};
+
+/* A gap with which leases are being credited: core_gap. */
+struct core_gap {
+	int64_t ms;	 /* 0: none is */
+	int64_t next_ms; /* more, which was told meanwhile */
+	struct store_list lists[2];
+	int left[2]; /* are there leases in the list that are not credited yet? */
 };
 
 struct core {
@@ -151,6 +160,7 @@ struct core {
 	struct request_list answers;	    /* to be answered after the commit */
 	struct step_list starts;	    /* to be started after the commit */
 	int64_t sees_until_mono_ms;	    /* core_see_until */
+	struct core_gap gap;
 	int64_t store_ahead_ms;		    /* core_store_clock */
 	int64_t clock_by_ms; /* core_now, ahead of the wall clock; not above store_ahead_ms */
 	int is_clock_apart;  /* that is so much that it was logged */
@@ -167,6 +177,9 @@ struct core {
 	uint32_t random[32]; /* a reserve, drawn in one call; random_left are unused */
 	size_t random_left;
 	struct capacity_queue *capacity; /* capacity_queue.c */
+	struct known_price *prices;	 /* prices.c; NULL: none yet */
+	int64_t *touches;		 /* touches.c: leases whose heartbeat is not written yet */
+	size_t touch_count, touch_room;
 	int in_transaction;
 	int draining;
 	int resting; /* core_rest */
@@ -207,6 +220,9 @@ int core_lease_by_id(struct core *core, const char *id, struct lease_aggregate *
 typedef int (*core_lease_fn)(void *arg, struct core *core, struct lease_aggregate *a,
 			     struct err *err);
 int core_lease_each(struct core *core, struct store_list list, core_lease_fn fn, void *arg,
+		    struct err *err);
+/* Does so for list->limit of them. 1: there may be more, from list->before_n on, which it sets. */
+int core_lease_page(struct core *core, struct store_list *list, core_lease_fn fn, void *arg,
 		    struct err *err);
 
 /* ---- outbox.c: answers, log lines and steps that wait for the commit ------------------------- */
@@ -356,6 +372,23 @@ int capacity_is_due(const struct core *core);
 /* The batch is committed. */
 void capacity_publish(struct core *core);
 
+/* ---- prices.c: prices in memory -------------------------------------------------------------- */
+
+/* As store_price_get, which it asks only once while the prices stay the same. */
+int core_price_get(struct core *core, const char *account, const char *type, const char *location,
+		   struct store_price *ret, struct err *err);
+/* The prices of an account are these from now on, also of what was created without one. */
+int core_prices_replace(struct core *core, const char *account, const struct store_price *prices,
+			size_t count, struct err *err);
+void core_prices_fini(struct core *core);
+
+/* ---- touches.c: the heartbeats of a batch ---------------------------------------------------- */
+
+/* The lease was touched: that is written before the commit. */
+void core_touch(struct core *core, int64_t n);
+/* Writes what core_touch noted. */
+int core_touches_write(struct core *core, struct err *err);
+
 /* ---- costs.c: the bill of a resource --------------------------------------------------------- */
 
 /* Writes the bill of a row that was just written, if it has one that changed. */
@@ -390,10 +423,11 @@ void capacity_admit(struct core *core);
 enum capacity_answer { CAPACITY_FREE, CAPACITY_WAIT, CAPACITY_REFUSED, CAPACITY_ERROR };
 /*
  * Is there capacity for this new lease, which overtakes none that waits? WAIT: there is not, and
- * it may wait for it (queue_ms). REFUSED: the request is filled in.
+ * it may wait for it (queue_ms). REFUSED: the request is filled in. `totals`: what counts now.
  */
 enum capacity_answer capacity_ask(struct core *core, struct engine_request *r,
-				  const struct lease *l, struct err *err);
+				  const struct lease *l, const struct store_counts *totals,
+				  struct err *err);
 
 /* ---- account_block.c: leases of an account that cannot be used ------------------------------- */
 

@@ -106,6 +106,7 @@ int life_begin(struct life_parts *parts, struct store *store, struct engine_life
 
 		gap_note(life, &owned);
 		parts->config.store_ahead_ms = owned.store_ahead_ms;
+		parts->config.is_fresh = owned.is_fresh;
 	}
 	if (core_new(&parts->config, &hooks, &life->core, err)) {
 		store_end(life, 1);
@@ -208,6 +209,9 @@ void life_credit(struct engine_life *life)
 	gap_note(life, &owned);
 	core_gap(life->core, life->gap_ms);
 	life->gap_ms = 0;
+	/* A failed write makes the commit fail. */
+	if (owned.is_owed && ownership->credited && !core_gap_left(life->core))
+		ownership->credited(ownership->arg, life->store, NULL);
 }
 
 int life_is_lost(const struct engine_life *life)

@@ -58,7 +58,8 @@ int64_t life_renew_in(const struct engine_life *life);
 int life_renew(struct engine_life *life, struct err *err);
 /*
  * In a transaction, before anything is decided in it: tells the core how long it may let leases end,
- * and credits them with the gap in which nobody served them, if there was one.
+ * and credits them with the gap in which nobody served them, if there was one; which is recorded with
+ * the last of them, so that the next owner credits them if this one dies before.
  */
 void life_credit(struct engine_life *life);
 /* The store is broken: only because the accounts are lost? */

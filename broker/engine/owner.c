@@ -20,6 +20,8 @@ struct owner {
 	char account[32];
 	struct store *store; /* NULL: not open yet */
 	int64_t seq;	     /* the highest that this owner saw */
+	int is_fresh;	     /* nobody here had watched the row when it was claimed */
+	int64_t begun_ms;
 	int64_t free_ms; /* since when nobody holds the row, monotonic clock; 0: somebody does */
 	int64_t unwanted_ms; /* since when another should be the owner; 0: none */
 	int64_t rest_ms;     /* when the engine began to rest before a move; 0: it does not */
@@ -52,6 +54,7 @@ struct row_wanted {
 	const char *account;
 	int is_held;
 	int64_t seq;
+	char frozen[sizeof(((struct shard *)0)->frozen)];
 };
 
 static void row_look(void *arg, const struct shard *row)
@@ -62,6 +65,7 @@ static void row_look(void *arg, const struct shard *row)
 		return;
 	wanted->is_held = shard_is_held(row);
 	wanted->seq = row->seq;
+	TEXT_SET(wanted->frozen, row->frozen);
 }
 
 /* Does nobody hold the row? 1; 0; -1. */
@@ -76,31 +80,40 @@ static int row_is_free(struct owner *o, struct err *err)
 	return !wanted.is_held;
 }
 
-static int64_t seen_seq(const struct owner *o)
+static int64_t seq_seen(const struct owner_config *config, const char *account)
 {
-	int64_t seen = o->config->seen_seq ? o->config->seen_seq(o->config->arg, o->account) : 0;
+	return config->seen_seq ? config->seen_seq(config->arg, account) : 0;
+}
 
-	return seen > o->seq ? seen : o->seq;
+int owner_claim(const struct owner_config *config, const char *account, int64_t seq,
+		struct store *store, struct shard *ret, struct err *err)
+{
+	int64_t seen = seq_seen(config, account);
+	unsigned char bytes[SHARD_NONCE_CHARS / 2];
+	char nonce[SHARD_NONCE_CHARS + 1];
+	struct shard_claim claim = {
+		.account = account,
+		.nonce = nonce,
+		.address = config->self,
+		.ttl_ms = SHARD_TTL_MS,
+		.seen_seq = seen > seq ? seen : seq,
+		.presume_ms = OWNER_PRESUME_MS,
+		.require_sync = config->require_sync,
+	};
+
+	env_random(config->env, bytes, sizeof(bytes));
+	hash_hex(bytes, sizeof(bytes), nonce);
+	return shard_claim(store, &claim, ret, err);
 }
 
 static int claim_now(struct owner *o, struct shard *row, struct err *err)
 {
-	unsigned char bytes[SHARD_NONCE_CHARS / 2];
-	char nonce[SHARD_NONCE_CHARS + 1];
-	struct shard_claim claim = {
-		.account = o->account,
-		.nonce = nonce,
-		.address = o->config->self,
-		.ttl_ms = SHARD_TTL_MS,
-		.seen_seq = seen_seq(o),
-		.presume_ms = OWNER_PRESUME_MS,
-		.require_sync = o->config->require_sync,
-	};
-	int rc;
+	/* What was read just before the claim, or only then, shows nothing that was lost. */
+	int is_fresh = !o->seq && (!seq_seen(o->config, o->account) ||
+				   now_ms(o) - o->begun_ms < OWNER_SETTLE_MS);
+	int rc = owner_claim(o->config, o->account, o->seq, o->store, row, err);
 
-	env_random(o->config->env, bytes, sizeof(bytes));
-	hash_hex(bytes, sizeof(bytes), nonce);
-	rc = shard_claim(o->store, &claim, row, err);
+	o->is_fresh = is_fresh;
 	if (rc == 1)
 		o->free_ms = 0;
 	return rc;
@@ -173,7 +186,9 @@ static void look(void *arg, const struct store *store, struct engine_owned *ret)
 	ret->until_mono_ms = shard_deadline_mono_ms(store);
 	if (!row)
 		return;
+	ret->is_fresh = o->is_fresh;
 	ret->epoch = row->epoch;
+	ret->is_owed = row->is_owed;
 	ret->seq = row->seq;
 	ret->gap_ms = row->gap_ms;
 	ret->frozen = row->frozen;
@@ -205,6 +220,23 @@ static int thaw(void *arg, struct store *store, struct err *err)
 {
 	(void)arg;
 	return shard_freeze(store, "", err);
+}
+
+static int credited(void *arg, struct store *store, struct err *err)
+{
+	(void)arg;
+	return shard_credit(store, err);
+}
+
+static int frozen(void *arg, struct store *store, char *ret, size_t size, struct err *err)
+{
+	struct owner *o = arg;
+	struct row_wanted wanted = { .account = o->account };
+
+	if (shards_each(store, row_look, &wanted, err))
+		return -1;
+	text_set(ret, size, wanted.frozen);
+	return 0;
 }
 
 /*
@@ -269,12 +301,15 @@ struct owner *owner_new(const struct owner_config *config, const char *account,
 	o->config = config;
 	o->last_move_ms = last_move_ms;
 	TEXT_SET(o->account, account);
+	o->begun_ms = now_ms(o);
 	o->ownership = (struct engine_ownership){
 		.claim = claim,
 		.renew = renew,
 		.look = look,
+		.credited = credited,
 		.reconciled = reconciled,
 		.thaw = thaw,
+		.frozen = frozen,
 		.is_lost = is_lost,
 		.is_unwanted = is_unwanted,
 		.end = end,

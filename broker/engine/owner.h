@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "engine/ownership.h"
+#include "store/shard.h"
 #include "util/env.h"
 
 struct owner;
@@ -27,6 +28,10 @@ struct owner_config {
 	int64_t (*seen_seq)(void *arg, const char *account);
 	void *arg;
 };
+
+/* Claims an account, of which `seq` was seen, as shard_claim. */
+int owner_claim(const struct owner_config *config, const char *account, int64_t seq,
+		struct store *store, struct shard *ret, struct err *err);
 
 /* How long a permit that was lost with a database may still be acted on: P + G. */
 #define OWNER_PRESUME_MS (20000 + 30000)

@@ -15,6 +15,8 @@ struct engine_owned {
 	int64_t epoch;	/* another one after each claim */
 	int64_t seq;	/* another one after each renewal */
 	int64_t gap_ms; /* between that renewal and the one before */
+	int is_owed;	/* a gap is not recorded as credited yet */
+	int is_fresh;	/* before the claim, this process had seen nothing of them */
 	/* Until when it surely lasts, by the env's monotonic clock. */
 	int64_t until_mono_ms;
 	/* Why nothing may be deleted, expire or be concluded; NULL, "": it may (core_freeze). */
@@ -39,6 +41,16 @@ struct engine_ownership {
 	 */
 	int (*reconciled)(void *arg, struct store *store, const char *ahead, struct err *err);
 	int (*thaw)(void *arg, struct store *store, struct err *err);
+	/*
+	 * In a transaction: leases are credited with every gap before it. Called if one is owed.
+	 * NULL: it is not recorded.
+	 */
+	int (*credited)(void *arg, struct store *store, struct err *err);
+	/*
+	 * In a transaction: why it is frozen as the database has it now, since another daemon may have
+	 * frozen it after the last commit. NULL: as `look` says.
+	 */
+	int (*frozen)(void *arg, struct store *store, char *ret, size_t size, struct err *err);
 	/* Is a broken store broken only because the ownership is lost? Then the process need not end. */
 	int (*is_lost)(void *arg, const struct store *store);
 	/* Should somebody else be the owner? Asked often. NULL: never. */

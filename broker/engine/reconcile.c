@@ -87,12 +87,28 @@ int core_reconcile_end(struct core *core, struct core_account *a, const struct s
 	return ownership->reconciled(ownership->arg, core->store, ahead, err);
 }
 
+/* An operator may have seen a freeze before this engine's next commit tells of it. */
+static int frozen_look(struct core *core, struct core_account *a, struct err *err)
+{
+	const struct engine_ownership *ownership = core->config.ownership;
+	char why[sizeof(a->frozen)] = "";
+
+	if (a->frozen[0] || !ownership || !ownership->frozen)
+		return 0;
+	if (ownership->frozen(ownership->arg, core->store, why, sizeof(why), err))
+		return -1;
+	core_freeze(core, a->account->config.name, why);
+	return 0;
+}
+
 int core_reconcile_looked(struct core *core, struct core_account *a, struct engine_request *r,
 			  struct err *err)
 {
 	const struct engine_ownership *ownership = core->config.ownership;
 	const char *name = a->account->config.name;
 
+	if (frozen_look(core, a, err))
+		return -1;
 	if (!a->frozen[0] || !ownership || !ownership->thaw)
 		return 0;
 	if (!a->is_reconciled) {

@@ -36,18 +36,20 @@ static void lease_id_make(struct core *core, char id[24])
 
 /*
  * Makes the slug unique among its owner's live leases. A slug in use gets a suffix, computed as
- * the client's original coordinator does: FNV-1a of "ID-N", 16 bits. 1: all variants are taken.
+ * the client's original coordinator does: FNV-1a of "ID-N", 16 bits. `is_taken`: it is, as it
+ * was asked for. 1: all variants are taken.
  */
-static int slug_make_unique(struct core *core, struct lease *l, struct err *err)
+static int slug_make_unique(struct core *core, struct lease *l, int is_taken, struct err *err)
 {
 	char wanted[sizeof(l->slug)];
-	int taken;
+	int taken = is_taken;
 
 	TEXT_SET(wanted, l->slug);
 	for (int i = 0; i < SLUG_TRIES; i++) {
 		char seed[64];
 
-		taken = store_slug_taken(core->store, l->slug, l->owner, l->org, err);
+		if (i)
+			taken = store_slug_taken(core->store, l->slug, l->owner, l->org, err);
 		if (taken <= 0)
 			return taken;
 		snprintf(seed, sizeof(seed), "%s-%d", l->id, i);
@@ -87,15 +89,13 @@ static void create_again(struct engine_request *r, const struct lease_aggregate 
 	}
 }
 
-/* Looks for the Idempotency-Key. Returns what create_replayed returns. */
+/* The Idempotency-Key was used before. Returns what create_replayed returns. */
 static int create_known(struct core *core, struct engine_request *r, struct err *err)
 {
 	struct store_idempotency known;
 	struct lease_aggregate *a;
 	int rc;
 
-	if (!r->idempotency_key[0])
-		return 0;
 	rc = store_idempotency_get(core->store, r->caller.owner, r->caller.org, r->idempotency_key,
 				   &known, err);
 	if (rc)
@@ -113,25 +113,21 @@ static int create_known(struct core *core, struct engine_request *r, struct err 
 }
 
 /* 1: a repeated or cancelled create, answered from the store; 0: a new one; -1: error. */
-static int create_replayed(struct core *core, struct engine_request *r, struct err *err)
+static int create_replayed(struct core *core, struct engine_request *r,
+			   const struct store_create_facts *facts, struct err *err)
 {
-	const char *id = r->create.id;
 	struct lease_aggregate *a;
-	int rc = create_known(core, r, err);
+	int rc = facts->has_key ? create_known(core, r, err) : 0;
 
-	if (rc || !id[0])
+	if (rc)
 		return rc;
-	if (r->create.attempt_token[0]) {
-		rc = store_create_canceled(core->store, id, r->create.attempt_token, err);
-		if (rc < 0)
-			return -1;
-		if (rc) {
-			request_fail(r, RESULT_CONFLICT, "create_canceled",
-				     "this create was cancelled");
-			return 1;
-		}
+	if (facts->is_canceled) {
+		request_fail(r, RESULT_CONFLICT, "create_canceled", "this create was cancelled");
+		return 1;
 	}
-	rc = core_lease_by_id(core, id, &a, err);
+	if (!facts->has_id)
+		return 0;
+	rc = core_lease_by_id(core, r->create.id, &a, err);
 	if (rc == 0)
 		create_again(r, a);
 	if (rc < 0 && core_only_account(core) && err->kind == ERR_REFUSED) {
@@ -153,7 +149,8 @@ static int create_is_refused(struct core *core, struct engine_request *r)
 	return 1;
 }
 
-static int create_new(struct core *core, struct engine_request *r, struct err *err)
+static int create_new(struct core *core, struct engine_request *r,
+		      const struct store_create_facts *facts, struct err *err)
 {
 	struct lease_event event = { .kind = LEASE_EVENT_BEGIN, .u.boot_ms = core->config.boot_ms };
 	enum capacity_answer capacity;
@@ -176,11 +173,11 @@ static int create_new(struct core *core, struct engine_request *r, struct err *e
 	if (!l->id[0])
 		lease_id_make(core, l->id);
 	capacity_price(core, l);
-	capacity = capacity_ask(core, r, l, err);
+	capacity = capacity_ask(core, r, l, &facts->have, err);
 	if (capacity >= CAPACITY_REFUSED)
 		return capacity == CAPACITY_ERROR ? -1 : 0;
 	event.u.is_queued = capacity == CAPACITY_WAIT;
-	rc = slug_make_unique(core, l, err);
+	rc = slug_make_unique(core, l, facts->is_slug_taken, err);
 	if (rc > 0)
 		request_fail(r, RESULT_CONFLICT, "slug_taken",
 			     "the slug and all its variants are in use; choose another");
@@ -205,18 +202,39 @@ static int create_new(struct core *core, struct engine_request *r, struct err *e
 	return 0;
 }
 
+/* 1: not to be had, the request is refused; nothing is written yet. */
+static int create_lock(struct core *core, struct engine_request *r, struct err *err)
+{
+	int rc = store_create_lock(core->store, err);
+
+	if (rc == 1)
+		request_fail_store(r, err);
+	return rc;
+}
+
 static int request_create(struct core *core, struct engine_request *r, struct err *err)
 {
-	int rc;
-
+	struct store_create create = {
+		.owner = r->caller.owner,
+		.org = r->caller.org,
+		.account = r->create.account,
+		.slug = r->create.slug,
+		.key = r->idempotency_key,
+		.id = r->create.id,
+		.attempt_token = r->create.attempt_token,
+	};
+	struct store_create_facts facts;
 	/* Before it is looked for: another daemon may be about to create it, or cancel it. */
-	if (store_create_lock(core->store, err))
-		return -1;
-	rc = create_replayed(core, r, err);
+	int rc = create_lock(core, r, err);
 
 	if (rc)
 		return rc < 0 ? -1 : 0;
-	return create_is_refused(core, r) ? 0 : create_new(core, r, err);
+	if (store_create_facts(core->store, &create, &facts, err))
+		return -1;
+	rc = create_replayed(core, r, &facts, err);
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	return create_is_refused(core, r) ? 0 : create_new(core, r, &facts, err);
 }
 
 /* ---- release, cancel, extend, heartbeat -------------------------------------------------------- */
@@ -281,12 +299,11 @@ static int request_cancel(struct core *core, struct engine_request *r, struct er
 {
 	struct lease_release how = { .is_cancel = 1, .reason = "" };
 	struct lease_aggregate *a;
-	int rc = store_create_lock(core->store, err);
+	int rc = create_lock(core, r, err);
 
 	if (rc)
-		return -1;
+		return rc < 0 ? -1 : 0;
 	rc = core_lease_by_id(core, r->ref, &a, err);
-
 	if (rc < 0)
 		return -1;
 	if (rc == 1) {

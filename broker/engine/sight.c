@@ -11,6 +11,9 @@
 #include "util/log.h"
 #include "util/text.h"
 
+/* Credited in one go, of each of two states: each takes some round trips to the store. */
+#define GAP_LEASES 64
+
 /* Clocks that differ by more are told of. */
 #define APART_MS 5000
 
@@ -19,20 +22,49 @@ static int lease_gap(void *arg, struct core *core, struct lease_aggregate *a, st
 	return core_apply(core, a, arg, NULL, err);
 }
 
-void core_gap(struct core *core, int64_t gap_ms)
+static void gap_begin(struct core *core)
 {
-	struct lease_event event = { .kind = LEASE_EVENT_GAP, .u.gap_ms = gap_ms };
+	static const int states[] = { LEASE_PROVISIONING, LEASE_ACTIVE };
+	struct core_gap *gap = &core->gap;
 
-	if (gap_ms <= 0)
-		return;
+	*gap = (struct core_gap){ .ms = gap->next_ms };
+	for (size_t i = 0; i < 2; i++) {
+		/* From the newest: what is created from now on has missed nothing. */
+		gap->lists[i] = (struct store_list){ .state = states[i],
+						     .cleanup = -1,
+						     .limit = GAP_LEASES };
+		gap->left[i] = 1;
+	}
 	log_notice(NULL,
 		   "nobody watched over the leases for %" PRId64 " ms: that time does not count",
-		   gap_ms);
+		   gap->ms);
+}
+
+/* More that is told while leases are credited follows when all have got the first. */
+void core_gap(struct core *core, int64_t gap_ms)
+{
+	struct core_gap *gap = &core->gap;
+	struct lease_event event = { .kind = LEASE_EVENT_GAP };
+
+	if (gap_ms > 0)
+		gap->next_ms += gap_ms;
+	if (!gap->ms && gap->next_ms)
+		gap_begin(core);
+	if (!gap->ms)
+		return;
+	event.u.gap_ms = gap->ms;
 	/* A failed write marks the store broken; the commit then fails. */
-	core_lease_each(core, (struct store_list){ .state = LEASE_PROVISIONING, .cleanup = -1 },
-			lease_gap, &event, NULL);
-	core_lease_each(core, (struct store_list){ .state = LEASE_ACTIVE, .cleanup = -1 },
-			lease_gap, &event, NULL);
+	for (size_t i = 0; i < 2; i++)
+		if (gap->left[i])
+			gap->left[i] = core_lease_page(core, &gap->lists[i], lease_gap, &event,
+						       NULL) > 0;
+	if (!gap->left[0] && !gap->left[1])
+		gap->ms = 0;
+}
+
+int core_gap_left(const struct core *core)
+{
+	return core->gap.ms || core->gap.next_ms;
 }
 
 void core_see_until(struct core *core, int64_t mono_ms)

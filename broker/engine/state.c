@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "util/bug.h"
+
 /* How long a provider may take to show what it created, if it does not say. */
 #define SETTLE_MS (5 * 60 * 1000)
 #define PAGE 256
@@ -28,7 +30,9 @@ uint32_t core_random32(struct core *core)
 
 const char *core_only_account(const struct core *core)
 {
-	return core->config.is_part ? core->accounts[0].account->config.name : NULL;
+	if (!core->config.is_part)
+		return NULL;
+	return core->config.missing ? core->config.missing : core->accounts[0].account->config.name;
 }
 
 struct core_account *core_account_find(struct core *core, const char *name)
@@ -98,7 +102,7 @@ int core_account_has_open(struct core *core, const struct core_account *a)
 
 int core_has_lost_sight(const struct core *core)
 {
-	return env_mono_ms(core->env) >= core->sees_until_mono_ms;
+	return core_gap_left(core) || env_mono_ms(core->env) >= core->sees_until_mono_ms;
 }
 
 int core_clock_is_suspect(const struct core *core)
@@ -140,26 +144,36 @@ static int page_add(void *arg, const struct lease *l)
 	return page->count == PAGE;
 }
 
+int core_lease_page(struct core *core, struct store_list *list, core_lease_fn fn, void *arg,
+		    struct err *err)
+{
+	struct lease_page page = { .count = 0 };
+
+	BUG_ON(list->limit > PAGE);
+	list->scope.all = 1;
+	if (!list->account)
+		list->account = core_only_account(core);
+	if (store_lease_each(core->store, list, page_add, &page, err) < 0)
+		return -1;
+	for (int i = 0; i < page.count; i++) {
+		struct lease_aggregate *a = core_lease(core, page.n[i], err);
+
+		if (!a || fn(arg, core, a, err))
+			return -1;
+	}
+	if (page.count)
+		list->before_n = page.n[page.count - 1];
+	return page.count == list->limit;
+}
+
 int core_lease_each(struct core *core, struct store_list list, core_lease_fn fn, void *arg,
 		    struct err *err)
 {
-	struct lease_page page;
+	int rc;
 
-	list.scope.all = 1;
 	list.limit = PAGE;
-	if (!list.account)
-		list.account = core_only_account(core);
-	do {
-		page.count = 0;
-		if (store_lease_each(core->store, &list, page_add, &page, err) < 0)
-			return -1;
-		for (int i = 0; i < page.count; i++) {
-			struct lease_aggregate *a = core_lease(core, page.n[i], err);
-
-			if (!a || fn(arg, core, a, err))
-				return -1;
-		}
-		list.before_n = page.count ? page.n[page.count - 1] : 0;
-	} while (page.count == PAGE);
-	return 0;
+	do
+		rc = core_lease_page(core, &list, fn, arg, err);
+	while (rc > 0);
+	return rc;
 }

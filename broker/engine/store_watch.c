@@ -22,6 +22,10 @@ static const struct {
 			 "the disk of the database is full, and its reserve is used up: nothing can "
 			 "be changed until it has room; free some",
 			 "the disk of the broker's database is full; try again when it has room" },
+	[STORE_AWAY] = { LOG_LEVEL_ERROR,
+			 "the database does not answer: changes wait for it, requests for a few "
+			 "seconds, and are then answered 503",
+			 "the broker's database does not answer; try again" },
 };
 
 void store_watch_note(struct store_watch *watch, const struct store *store)

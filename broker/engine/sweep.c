@@ -370,6 +370,8 @@ static void sweep_failed(struct core *core, struct core_account *a, const char *
 {
 	struct sweep sweep;
 
+	/* Each permit reads what it concerns, and the sentinel: a list that fails stops none for long. */
+	a->is_unlisted = 0;
 	a->sweep_tries++;
 	log_notice(LOG_FIELDS({ "account", a->account->config.name }, { "reason", why }),
 		   "the sweep of account %s did not complete; its result is ignored",
@@ -407,6 +409,7 @@ static int sweep_complete(struct core *core, struct core_account *a, struct err 
 	if (lands_ms > sweep.begun_ms && lands_ms > sweep.soon_ms)
 		sweep.soon_ms = lands_ms;
 	a->sweep_tries = 0;
+	a->is_unlisted = 0;
 	rc = rc || store_sweep_put(core->store, &sweep, err) ||
 			     orphans_load(core, &sweep, &orphans, err) ?
 		     -1 :

@@ -30,8 +30,8 @@ static void find_price(struct core *core, const struct step *step, struct store_
 {
 	*ret = (struct store_price){ 0 };
 	if (step->op == STEP_PROVISION && step->verdict == LESSOR_DONE &&
-	    store_price_get(core->store, step->account->config.name, step->server_type,
-			    step->location, ret, NULL))
+	    core_price_get(core, step->account->config.name, step->server_type, step->location, ret,
+			   NULL))
 		*ret = (struct store_price){ 0 };
 }
 

@@ -18,6 +18,8 @@
 /* How often the witnesses are heard, and how often the newest time is stored. */
 #define JUDGE_MS 1000
 #define STORED_MS (5 * 60 * 1000)
+/* Who is further from the clock of a shared store leaves times of the future to another. */
+#define SHARED_NEAR_MS 5000
 
 /* ---- witnesses ------------------------------------------------------------------------- */
 
@@ -106,16 +108,21 @@ int core_times_mend(struct core *core, struct err *err)
 	struct lease_rows rows = { 0 };
 	int rc;
 
-	/* Where several daemons write, this one cannot know whose clock was right. */
-	if (core_only_account(core))
+	/* Where several daemons write, each by its own clock, the database's decides. */
+	if (core->config.is_shared && llabs(core->store_ahead_ms) > SHARED_NEAR_MS)
 		return 0;
-	rc = store_times_mend(core->store, core_now(core), err) ||
+	rc = core_touches_write(core, err) ||
+	     store_times_mend(core->store, core_only_account(core), core_now(core), err) ||
 	     store_lease_future_each(core->store, core_now(core), row_add, &rows, err);
 
 	for (size_t i = 0; i < rows.count && !rc; i++) {
-		struct lease_aggregate *a = core_lease(core, rows.list[i], err);
+		struct err why = { 0 };
+		struct lease_aggregate *a = core_lease(core, rows.list[i], &why);
 
-		rc = !a || core_apply(core, a, &event, NULL, err);
+		if (a)
+			rc = core_apply(core, a, &event, NULL, err);
+		else if (!core_only_account(core) || why.kind != ERR_REFUSED)
+			rc = err_set(err, why.kind, "%s", why.text);
 	}
 	free(rows.list);
 	return rc ? -1 : 0;

@@ -88,6 +88,9 @@ static enum authorization gate_by_ledger(const struct lease *l, const struct led
 	if (facts->is_frozen)
 		return gate_refuse(AUTHORIZATION_FROZEN, err,
 				   "the account is frozen until it is reconciled");
+	if (facts->is_unlisted)
+		return gate_refuse(AUTHORIZATION_UNVERIFIED, err,
+				   "the account was not listed since this lessord started");
 	if (!r || r->lease != l->n || !r->ours)
 		return gate_refuse(AUTHORIZATION_NOT_OURS, err, "this lease did not create it");
 	if (l->retained || r->state == LESSOR_STATE_RETAINED)

@@ -216,6 +216,7 @@ int authorization_passes(enum authorization a);
 struct gate_facts {
 	int is_verified; /* the account was verified since this start and recently */
 	int is_fenced;
+	int is_unlisted; /* nothing is known yet of what the account holds */
 	int is_frozen;
 	int is_shared; /* another lease that is not done has the same id */
 };

@@ -155,20 +155,25 @@ int account_is_blocked(const struct account *account, char *reason, size_t size)
 
 void account_describe_block(const struct account *account, char *out, size_t size)
 {
-	const char *name = account->config.name;
 	struct account_figures figures;
 
 	account_figures(account, &figures);
-	if (figures.fenced)
+	account_describe_figures(account->config.name, &figures, out, size);
+}
+
+void account_describe_figures(const char *name, const struct account_figures *figures, char *out,
+			      size_t size)
+{
+	if (figures->fenced)
 		snprintf(out, size,
 			 "account %s is fenced: %s; check " ACCOUNT_LOOK_AT
 			 ", then run: lessor account take-over %s --looked",
-			 name, figures.fence, name);
-	else if (figures.blocked)
+			 name, figures->fence, name);
+	else if (figures->blocked)
 		snprintf(out, size,
 			 "account %s is blocked%s%s; correct %s, then run: systemctl reload lessord",
-			 name, figures.reason[0] ? ": " : "", figures.reason,
-			 figures.blocked_class == LESSOR_CLASS_AUTH ? "its token" : "that");
+			 name, figures->reason[0] ? ": " : "", figures->reason,
+			 figures->blocked_class == LESSOR_CLASS_AUTH ? "its token" : "that");
 	else
 		out[0] = '\0';
 }

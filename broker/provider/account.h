@@ -177,3 +177,6 @@ struct account_figures {
 };
 void account_count_overdue(struct account *account, int by);
 void account_figures(const struct account *account, struct account_figures *ret);
+/* As account_describe_block, of these figures. */
+void account_describe_figures(const char *name, const struct account_figures *figures, char *out,
+			      size_t size);

@@ -72,6 +72,7 @@ struct shard_backend {
 	int (*thaw)(struct store *store, const char *frozen, struct err *err);
 	int (*presume)(struct store *store, int64_t ms, struct err *err);
 	int (*gen_put)(struct store *store, int64_t gen, struct err *err);
+	int (*credit)(struct store *store, struct err *err);
 };
 
 /* What it does with an open one. */

@@ -104,44 +104,76 @@ int store_queue_owner_drop(struct store *store, const struct store_queue_owner *
 
 /* ---- what counts against a limit -------------------------------------------------------- */
 
-/* One row of the totals; leaves zeros if there is none. */
-static int usage_totals_get(struct store *store, int scope, const char *name, const char *org,
-			    int64_t *ret_leases, int64_t *ret_micros, struct err *err)
-{
-	struct statement *stmt =
-		store_prepare(store,
-			      "SELECT CAST(coalesce(sum(leases), 0) AS BIGINT),"
-			      " CAST(coalesce(sum(micros), 0) AS BIGINT) FROM tally "
-			      "WHERE scope = ?1 AND name = ?2 AND org = ?3",
-			      err);
-	int rc;
+/* clang-format off */
+#define TOTAL(column, scope, name, org) \
+	"(SELECT CAST(coalesce(sum(" #column "), 0) AS BIGINT) FROM tally" \
+	" WHERE scope = " #scope " AND name = " name " AND org = " org ")"
+#define BOTH(scope, name, org) \
+	TOTAL(leases, scope, name, org) ", " TOTAL(micros, scope, name, org) ", "
+#define TOTALS \
+	BOTH(0, "''", "''") BOTH(1, "?1", "?2") BOTH(2, "''", "?2") TOTAL(leases, 3, "?3", "''")
+#define FLAG(rows) "CASE WHEN EXISTS(SELECT 1 FROM " rows ") THEN 1 ELSE 0 END"
+#define CREATE_FLAGS \
+	FLAG("idempotency WHERE owner = ?1 AND org = ?2 AND key = ?4") ", " \
+	FLAG("lease WHERE id = ?5") ", " \
+	FLAG("canceled WHERE lease_id = ?5 AND token = ?6") ", " \
+	FLAG("lease INDEXED BY lease_slug" \
+	     " WHERE slug = ?7 AND owner = ?1 AND org = ?2 AND state <= 1")
+/* clang-format on */
 
-	if (!stmt)
-		return -1;
-	bind_number(stmt, 1, scope);
-	bind_text(stmt, 2, name);
-	bind_text(stmt, 3, org);
-	rc = store_row(store, stmt, "counting leases", err);
-	if (rc)
-		return rc < 0 ? -1 : 0;
-	*ret_leases = column_number(stmt, 0);
-	*ret_micros = column_number(stmt, 1);
-	statement_end(stmt);
-	return 0;
+static void totals_read(const struct statement *stmt, struct store_counts *ret)
+{
+	*ret = (struct store_counts){
+		.all = column_number(stmt, 0),
+		.micros_all = column_number(stmt, 1),
+		.owner = column_number(stmt, 2),
+		.micros_owner = column_number(stmt, 3),
+		.org = column_number(stmt, 4),
+		.micros_org = column_number(stmt, 5),
+		.account = column_number(stmt, 6),
+	};
 }
 
 int store_counts(struct store *store, const char *owner, const char *org, const char *account,
 		 struct store_counts *ret, struct err *err)
 {
-	struct store_counts got = { 0 };
-	int64_t micros_account;
+	struct statement *stmt = store_prepare(store, "SELECT " TOTALS, err);
 
-	if (usage_totals_get(store, 0, "", "", &got.all, &got.micros_all, err) ||
-	    usage_totals_get(store, 1, owner, org, &got.owner, &got.micros_owner, err) ||
-	    usage_totals_get(store, 2, "", org, &got.org, &got.micros_org, err) ||
-	    usage_totals_get(store, 3, account, "", &got.account, &micros_account, err))
+	if (!stmt)
 		return -1;
-	*ret = got;
+	bind_text(stmt, 1, owner);
+	bind_text(stmt, 2, org);
+	bind_text(stmt, 3, account);
+	if (store_row(store, stmt, "counting leases", err))
+		return -1;
+	totals_read(stmt, ret);
+	statement_end(stmt);
+	return 0;
+}
+
+int store_create_facts(struct store *store, const struct store_create *create,
+		       struct store_create_facts *ret, struct err *err)
+{
+	/* One question: on PostgreSQL other daemons' creates wait for the answer. */
+	struct statement *stmt = store_prepare(store, "SELECT " TOTALS ", " CREATE_FLAGS, err);
+
+	if (!stmt)
+		return -1;
+	bind_text(stmt, 1, create->owner);
+	bind_text(stmt, 2, create->org);
+	bind_text(stmt, 3, create->account);
+	bind_text(stmt, 4, create->key);
+	bind_text(stmt, 5, create->id);
+	bind_text(stmt, 6, create->attempt_token);
+	bind_text(stmt, 7, create->slug);
+	if (store_row(store, stmt, "reading what a create depends on", err))
+		return -1;
+	totals_read(stmt, &ret->have);
+	ret->has_key = column_int(stmt, 7);
+	ret->has_id = column_int(stmt, 8);
+	ret->is_canceled = column_int(stmt, 9);
+	ret->is_slug_taken = column_int(stmt, 10);
+	statement_end(stmt);
 	return 0;
 }
 

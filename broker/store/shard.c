@@ -95,6 +95,11 @@ int shard_gen_put(struct store *store, int64_t gen, struct err *err)
 	return store->backend->shards ? store->backend->shards->gen_put(store, gen, err) : 0;
 }
 
+int shard_credit(struct store *store, struct err *err)
+{
+	return store->backend->shards ? store->backend->shards->credit(store, err) : 0;
+}
+
 /* ---- all rows -------------------------------------------------------------------------------- */
 
 int shard_is_held(const struct shard *row)

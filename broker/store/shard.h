@@ -72,6 +72,8 @@ struct shard {
 	 * nobody could serve clients: the deadlines of leases move by it.
 	 */
 	int64_t gap_ms;
+	/* Such a gap, of this claim or since, is not recorded as credited (shard_credit). */
+	int is_owed;
 };
 
 /*
@@ -134,3 +136,9 @@ int shard_thaws_by_itself(const struct shard *row);
 int shard_presume(struct store *store, int64_t ms, struct err *err);
 /* The generation that is about to be written to the sentinel; a lower one changes nothing. */
 int shard_gen_put(struct store *store, int64_t gen, struct err *err);
+/*
+ * The leases are credited, in this transaction and those before it, with all gaps up to the renewal
+ * before this transaction. Until this is committed, the next claim measures the same gap again,
+ * however often the owner has renewed.
+ */
+int shard_credit(struct store *store, struct err *err);

@@ -23,9 +23,10 @@
  *     frozen text NOT NULL DEFAULT '',
  *     gen bigint NOT NULL DEFAULT 0) WITH (fillfactor = 20);
  *
- * Leases are credited with a gap in the transaction after the one that measured it. So each one moves
- * `watched_ms` no further than to the renewal before it, and a claim leaves both: an owner that dies
- * in between leaves the whole gap to the next.
+ * Leases are credited with a gap in transactions after the one that measured it. So each one moves
+ * `watched_ms` no further than to the renewal before it, a claim leaves both, and while a gap is owed
+ * only the transaction that says that it is credited moves it (shard_credit): an owner that dies in
+ * between leaves the whole gap to the next.
  *
  * A row is updated with each commit of its owner, so most of a page stays free for its versions.
  */

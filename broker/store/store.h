@@ -99,6 +99,7 @@ enum store_state {
 	STORE_RESERVE, /* only from the reserve: create nothing new, keep transactions short */
 	STORE_LOCKED,  /* no: another process holds the write lock */
 	STORE_FULL,    /* no: the disk is full and the reserve used up */
+	STORE_AWAY,    /* no: there is no connection to the database */
 };
 enum store_state store_state(const struct store *store);
 
@@ -268,10 +269,26 @@ struct store_counts {
 /*
  * For the rest of the transaction no other daemon creates a lease, nor the identity of a new store:
  * before the totals are read by which a create is decided. Nothing where there is one daemon only.
+ * 1: another one does not let go of it (ERR_BUSY); the transaction goes on as if it was not asked.
  */
 int store_create_lock(struct store *store, struct err *err);
 int store_counts(struct store *store, const char *owner, const char *org, const char *account,
 		 struct store_counts *ret, struct err *err);
+/* What is asked about a create before it is made; "" for what it does not have. */
+struct store_create {
+	const char *owner, *org, *account, *slug;
+	const char *key; /* Idempotency-Key */
+	const char *id, *attempt_token;
+};
+struct store_create_facts {
+	struct store_counts have;
+	int has_key;	   /* store_idempotency_get finds it */
+	int has_id;	   /* store_lease_by_id finds it */
+	int is_canceled;   /* store_create_canceled */
+	int is_slug_taken; /* store_slug_taken */
+};
+int store_create_facts(struct store *store, const struct store_create *create,
+		       struct store_create_facts *ret, struct err *err);
 
 /* Every account that ever had a lease. */
 typedef int (*store_account_fn)(void *arg, const char *account);	/* non-zero stops */
@@ -488,9 +505,10 @@ int store_crash_put(struct store *store, const struct store_crash *row, struct e
 int store_lease_times_put(struct store *store, const struct lease *l, struct err *err);
 /*
  * The clock is trusted and shows `now_ms`. Times of tokens and orphans that lie in the future were
- * stored while it was ahead: they count from now on, with the durations they had.
+ * stored while it was ahead: they count from now on, with the durations they had. `account`: of the
+ * orphans; NULL: of any.
  */
-int store_times_mend(struct store *store, int64_t now_ms, struct err *err);
+int store_times_mend(struct store *store, const char *account, int64_t now_ms, struct err *err);
 /*
  * The other instances whose sentinels were found in the account and reported to an operator:
  * their ids, separated by spaces; "" if none.

@@ -32,43 +32,50 @@ int store_clock_put(struct store *store, int64_t now_ms, struct err *err)
 	return store_run(store, stmt, "writing the newest time", err);
 }
 
-static int time_mend(struct store *store, const char *sql, int64_t now_ms, struct err *err)
+/* `account`: for ?2; NULL: there is none. */
+static int time_mend(struct store *store, const char *sql, const char *account, int64_t now_ms,
+		     struct err *err)
 {
 	struct statement *stmt = store_prepare(store, sql, err);
 
 	if (!stmt)
 		return -1;
 	bind_number(stmt, 1, now_ms);
+	if (account)
+		bind_text(stmt, 2, account);
 	return store_run(store, stmt, "mending times of a clock that was ahead", err);
 }
 
 /* clang-format off */
 #define PAST(column) column " = " LOWER_OF(column, "?1")
+#define OF_ACCOUNT " AND (?2 = '' OR account = ?2)"
 #define SWEEP_MEND \
 	"UPDATE sweep SET " PAST("begun_ms") ", " PAST("done_ms") ", " PAST("looked_ms") \
 	", " PAST("deleted_ms") \
-	" WHERE begun_ms > ?1 OR done_ms > ?1 OR looked_ms > ?1 OR deleted_ms > ?1"
+	" WHERE (begun_ms > ?1 OR done_ms > ?1 OR looked_ms > ?1 OR deleted_ms > ?1)" OF_ACCOUNT
 /* clang-format on */
 
-int store_times_mend(struct store *store, int64_t now_ms, struct err *err)
+int store_times_mend(struct store *store, const char *account, int64_t now_ms, struct err *err)
 {
+	const char *of = account ? account : "";
+
 	/* The running daemon reads the tokens again when their number in meta changes. */
-	if (time_mend(store, SWEEP_MEND, now_ms, err))
+	if (time_mend(store, SWEEP_MEND, of, now_ms, err) ||
+	    time_mend(store,
+		      "UPDATE meta SET number = number + 1 WHERE key = 'token_epoch'"
+		      " AND EXISTS(SELECT 1 FROM token WHERE created_ms > ?1)",
+		      NULL, now_ms, err))
 		return -1;
 	return time_mend(store,
-			 "UPDATE meta SET number = number + 1 WHERE key = 'token_epoch'"
-			 " AND EXISTS(SELECT 1 FROM token WHERE created_ms > ?1)",
-			 now_ms, err) ||
-			       time_mend(store,
-					 "UPDATE token SET created_ms = ?1, expires_ms ="
-					 " CASE WHEN expires_ms > created_ms"
-					 " THEN expires_ms - (created_ms - ?1) ELSE expires_ms END"
-					 " WHERE created_ms > ?1",
-					 now_ms, err) ||
+			 "UPDATE token SET created_ms = ?1, expires_ms ="
+			 " CASE WHEN expires_ms > created_ms"
+			 " THEN expires_ms - (created_ms - ?1) ELSE expires_ms END"
+			 " WHERE created_ms > ?1",
+			 NULL, now_ms, err) ||
 			       time_mend(store,
 					 "UPDATE stray SET first_ms = ?1, last_ms = ?1, looks = 1"
-					 " WHERE first_ms > ?1",
-					 now_ms, err) ?
+					 " WHERE first_ms > ?1" OF_ACCOUNT,
+					 of, now_ms, err) ?
 		       -1 :
 		       0;
 }

@@ -37,7 +37,9 @@ static void hash_fetch(void)
 
 void hash_begin(void)
 {
-	OPENSSL_init_crypto(0, NULL);
+	/* Without an option it would return at once, and register its exit handler later. */
+	OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL);
+	pthread_once(&fetch_once, hash_fetch);
 }
 
 void hash_sha256(const void *data, size_t len, unsigned char out[HASH_SHA256_LEN])

@@ -11,6 +11,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import postgres  # noqa: E402
+from certificates import Authority  # noqa: E402
 from harness import BrokerCase, need, until  # noqa: E402
 
 ACCOUNT = "[account a]\nprovider = hetzner\nlocations = fsn1\n"
@@ -118,6 +119,23 @@ class PostgreSQL(unittest.TestCase):
                   'ALTER ROLE "lessor" SET statement_timeout = 0')
         self.says(found, "privileges", "wrong", "may create no tables")
         self.assertIn("not usable", found[None])
+
+    def test_the_other_daemons_certificates(self):
+        url, server = self.cluster.database(), "[server]\npeer_ca_file = %s\n"
+        found = self.check(url, server % "/nonexistent/ca.pem", code=4)
+        self.says(found, "peers", "wrong", "peer_ca_file /nonexistent/ca.pem")
+        self.assertIn("not usable", found[None])
+        # So does the check of the configuration, and a start.
+        for words, code in (["--check-config"], 2), ([], 1):
+            done = subprocess.run([need("LESSORD"), *words, "--config", self.home + "/conf"],
+                                  check=False, text=True, timeout=60, stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            self.assertEqual(done.returncode, code, done)
+            self.assertIn("peer_ca_file /nonexistent/ca.pem", done.stdout)
+        if not shutil.which("openssl"):
+            self.skipTest("openssl is missing")
+        ca = Authority(self.home + "/ca")
+        self.says(self.check(url, server % ca.file), "peers", "ok", ca.file)
 
     def test_a_pair(self):
         cluster = postgres.Cluster()

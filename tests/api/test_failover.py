@@ -86,6 +86,43 @@ class Late(Case):
         self.assertEqual(group.events(relay, lease), events)
 
 
+class Seen(Case):
+    """Whoever is asked about an account says who owns it, and what is recorded of it."""
+
+    def test_by_who_does_not_own_it(self):
+        url = cluster().database()
+        group = self.group(url)
+        owner = group.owner()
+        (other,) = group.others(owner)
+        name = url.rsplit("/", 1)[1]
+
+        def told(member, token, key):
+            return member.ask("GET", "/v1/providers", token).json["providers"][0][key]
+
+        def sql(text):
+            cluster().primary.sql(text, name)
+
+        until(lambda: told(owner, owner.admin, "message").startswith("The account is verified"))
+        self.assertEqual(told(owner, owner.admin, "daemon"), "self")
+        until(lambda: told(other, other.admin, "daemon") == "other")
+        self.assertIn("127.0.0.1:%d" % owner.gate.port, told(other, other.admin, "message"))
+        self.assertEqual(told(other, other.alice, "message"),
+                         "The account is in use by another daemon.")
+        ready = other.ask("GET", "/v1/providers/hetzner/readiness", other.alice).json
+        self.assertEqual((ready["configured"], ready["checks"][0]["status"]), (True, "ok"))
+        self.assertRegex(other.cli("providers"), r"hetzner +hetzner +ready ")
+        sql("UPDATE shard SET frozen = 'a test'")
+        for member in group.members:
+            until(lambda member=member: told(member, member.admin, "frozen"))
+            self.assertIn("a test", told(member, member.admin, "message"))
+            self.assertNotIn("a test", told(member, member.alice, "message"))
+        sql("UPDATE shard SET frozen = ''")
+        sql("UPDATE generation SET is_fenced = 1, why = 'it is older'")
+        self.assertTrue(told(other, other.admin, "fenced"))
+        self.assertIn("fenced: it is older;", told(other, other.admin, "message"))
+        self.assertEqual(other.metric('lessor_account_fenced{account="hetzner"}'), 1)
+
+
 class Killed(Case):
     """T11: kill -9 of the owner at each point of a no-delete release; its client asks another."""
 
@@ -113,8 +150,8 @@ class Killed(Case):
             # No answer: the client must ask again.
             self.assertIsNotNone(first.exception(60))
         group.first.no_faults()
-        again = group.release(other, lease, False, "keep-1", 20)
-        self.assertEqual((again.status, again.lease["retention"]), (200, "protected"), again)
+        # Until the new owner has seen that the account is the right one, it says "unsure".
+        again = until(lambda: self.protected(other, lease))
         self.assertNotEqual(again.headers["etag"], live)
         events = group.events(other, lease)
         self.assertEqual(len([e for e in events if e["type"] == "lease.released"]), 1, events)
@@ -127,6 +164,13 @@ class Killed(Case):
                          (200, again.lease["endedAt"], again.headers["etag"]))
         self.assertEqual(group.events(owner, lease), group.events(other, lease))
         self.nobody_notifies()
+
+    def protected(self, daemon, lease):
+        """The answer to the same request, once it says that the machine is protected."""
+        answer = self.shared.release(daemon, lease, False, "keep-1", 20)
+        self.assertEqual(answer.status, 200, answer)
+        self.assertIn(answer.lease["retention"], ("unsure", "protected"), answer)
+        return answer if answer.lease["retention"] == "protected" else None
 
     def nobody_notifies(self):
         """T13: all of that went on without a NOTIFY that could be lost."""
@@ -306,8 +350,14 @@ class Forgotten(Pair):
         """What an operator does. Too early, before the account was listed, it is refused."""
         until(lambda: owner.ask("GET", "/v1/admin/sweep", owner.admin).status == 200)
         owner.cli("sweep")
-        if self.provider(owner).get("fenced"):
-            owner.cli("account", "take-over", "hetzner", "--looked", "--reason", "restored")
+        def taken_over():
+            if not self.provider(owner).get("fenced"):
+                return True
+            answer = owner.ask("POST", "/v1/admin/accounts/hetzner/take-over", owner.admin,
+                               {"looked": True, "reason": "restored"})
+            self.assertIn(answer.status, (200, 409, 503), answer)
+            return answer.status == 200
+        until(taken_over, why=owner.log)
         def looked():
             answer = owner.ask("POST", "/v1/admin/sweep", owner.admin,
                                {"action": "looked", "provider": "hetzner"})

@@ -5,9 +5,6 @@
 
 #include <stdlib.h>
 
-/* The advisory lock of creates, of all daemons of this database. */
-#define CREATE_LOCK INT64_C(0x6c6573736f7201)
-
 static void pg_close(struct store *store)
 {
 	struct pg_connection *c = pg_of(store);
@@ -74,16 +71,6 @@ static int touch_many(struct store *store, const int64_t n[], const int64_t ms[]
 	return store_run(store, stmt, "recording heartbeats", err);
 }
 
-static int create_lock(struct store *store, struct err *err)
-{
-	struct statement *stmt = store_prepare(store, "SELECT pg_advisory_xact_lock(?1)", err);
-
-	if (!stmt)
-		return -1;
-	bind_number(stmt, 1, CREATE_LOCK);
-	return store_run(store, stmt, "waiting for other creates", err);
-}
-
 const struct backend backend_postgres = {
 	.view_holds = view_holds,
 	.close = pg_close,
@@ -104,7 +91,7 @@ const struct backend backend_postgres = {
 	.snapshot_begin = pg_snapshot_begin,
 	.snapshot_end = pg_snapshot_end,
 	.touch_many = touch_many,
-	.create_lock = create_lock,
+	.create_lock = pg_create_lock,
 	.prepare = pg_prepare,
 	.run = pg_run,
 	.run_one = pg_run_one,

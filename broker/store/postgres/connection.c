@@ -208,6 +208,22 @@ static int connect_fail(const struct pg_connection *c, PGconn *conn, struct err 
 		       message);
 }
 
+/* A reader reads, whatever it is told: a write through it would escape the fence. */
+static int session_restrict(struct pg_connection *c, struct err *err)
+{
+	static const char sql[] = "SET default_transaction_read_only = on";
+	static const char doing[] = "making a session read-only";
+
+	if (!c->store.reader)
+		return 0;
+	c->failure = (struct err){ .kind = ERR_NONE };
+	if (pg_noted(c, PQsendQueryParams(c->conn, sql, 0, NULL, NULL, NULL, NULL, 0), doing, err) &&
+	    pg_wait(c, 1, err) == 0)
+		return 0;
+	pg_disconnect(c);
+	return -1;
+}
+
 /* The session is complete. */
 static int session_begin(struct pg_connection *c, PGconn *conn, struct err *err)
 {
@@ -225,6 +241,9 @@ static int session_begin(struct pg_connection *c, PGconn *conn, struct err *err)
 		return connect_fail(c, conn, err);
 	c->conn = conn;
 	c->session++;
+	/* Not an option of the connection: target_session_attrs would then take it for a standby. */
+	if (session_restrict(c, err))
+		return -1;
 	if (!binding || !binding->connected)
 		return 0;
 	c->binding = NULL;

@@ -100,6 +100,7 @@ struct pg_numbers {
 	const char *table; /* a literal */
 	int64_t next, end;
 	int64_t fetched_ms;
+	int64_t used_ms;
 };
 #define PG_NUMBER_MS 1000
 #define PG_NUMBER_TABLES 8
@@ -123,7 +124,9 @@ struct pg_connection {
 	int is_snapshot; /* the transaction is a reader's BEGIN */
 	int is_written;
 	int is_written_since; /* since the savepoint */
-	uint64_t first;	      /* the number of the transaction's first command */
+	/* Whether the transaction has the lock of creates. */
+	enum pg_create_lock { PG_CREATE_UNASKED, PG_CREATE_LOCKED, PG_CREATE_REFUSED } create_lock;
+	uint64_t first; /* the number of the transaction's first command */
 
 	/* The first failure since the transaction began; kind ERR_NONE: none. */
 	struct err failure;
@@ -166,6 +169,18 @@ int pg_connect(struct pg_connection *c, struct err *err);
 int pg_connected(struct pg_connection *c, struct err *err);
 /* Ties the connection to a shard, or (NULL) unties it; row numbers are fetched anew. */
 void pg_bind(struct pg_connection *c, struct shard_binding *binding);
+
+/* ---- numbers.c: row numbers ---- */
+
+/* The block of this table (a literal), which may be empty or too old. */
+struct pg_numbers *pg_numbers_of(struct pg_connection *c, const char *table);
+/* A new block has come, which begins with this number. */
+void pg_numbers_set(struct pg_numbers *numbers, int64_t first);
+/*
+ * Queues, in an open transaction, what fetches blocks for the tables that need new ones soon; with
+ * `is_create` also for those that were not used for long.
+ */
+void pg_numbers_ahead(struct pg_connection *c, int is_create);
 
 /* ---- wire.c: sending, and waiting for answers ---- */
 
@@ -264,6 +279,10 @@ int pg_schema_make(struct pg_connection *c, struct err *err);
 int pg_schema_readable(struct pg_connection *c, struct err *err);
 /* Checks totals and references against the rows. */
 int pg_schema_check(struct pg_connection *c, struct err *err);
+
+/* ---- create_lock.c ---- */
+
+int pg_create_lock(struct store *store, struct err *err);
 
 /* ---- survey.c ---- */
 

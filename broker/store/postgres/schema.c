@@ -12,13 +12,22 @@
 #include "store/postgres/schema.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "util/alloc.h"
+#include "util/log.h"
 
 /* How long a migration may take: another one may be running, on a large database. */
 #define MIGRATE_MS (INT64_C(15) * 60 * 1000)
 /* "LSSR": what a migration locks; the number is the database's own. */
 #define LOCK "SELECT pg_advisory_xact_lock(1280529234);"
+/*
+ * Whoever comes after a migration that waits for a table waits behind it, the daemons too. So it gives
+ * up after a moment, and begins again after they had theirs. The moment is shorter than PostgreSQL
+ * takes to look for a deadlock: of two, it is the migration that begins again.
+ */
+#define LIMIT "SELECT set_config('lock_timeout', '500ms', true);"
+#define PAUSE "SELECT pg_sleep(2)"
 
 static const struct pg_migration {
 	int number, oldest;
@@ -65,22 +74,46 @@ static int refuse_newer(const struct pg_connection *c, const struct version *v, 
 static char *migration_text(const struct pg_migration *m)
 {
 	if (m == migrations)
-		return xasprintf("%sCREATE TABLE lessor_schema(number bigint PRIMARY KEY,"
+		return xasprintf(LOCK LIMIT
+				 "CREATE TABLE lessor_schema(number bigint PRIMARY KEY,"
 				 " oldest bigint NOT NULL);"
 				 "INSERT INTO lessor_schema(number, oldest) VALUES(%d, %d);%s",
-				 LOCK, m->number, m->oldest, m->sql);
-	return xasprintf("%sSELECT 1 / count(*) FROM lessor_schema WHERE number = %d;%s"
-			 "UPDATE lessor_schema SET number = %d, oldest = %d;",
-			 LOCK, m->number - 1, m->sql, m->number, m->oldest);
+				 m->number, m->oldest, m->sql);
+	return xasprintf(LOCK LIMIT "SELECT 1 / count(*) FROM lessor_schema WHERE number = %d;%s"
+				    "UPDATE lessor_schema SET number = %d, oldest = %d;",
+			 m->number - 1, m->sql, m->number, m->oldest);
+}
+
+/* Did others use a table? */
+static int is_locked(const struct pg_connection *c)
+{
+	return strcmp(c->sqlstate, "55P03") == 0 || strcmp(c->sqlstate, "40P01") == 0;
+}
+
+static int migration_run(struct pg_connection *c, const struct pg_migration *m, struct err *err)
+{
+	auto_free char *text = migration_text(m);
+	int64_t until_ms = pg_mono_ms() + MIGRATE_MS;
+
+	for (int i = 0; pg_script(c, text, "migrating", err); i++) {
+		if (!is_locked(c) || pg_mono_ms() > until_ms)
+			return -1;
+		if (i == 0)
+			log_notice(NULL,
+				   "%s: the migration to schema %d waits until nobody uses its tables",
+				   c->store.name, m->number);
+		if (pg_exec(c, PAUSE, "migrating", err))
+			return -1;
+	}
+	return 0;
 }
 
 static int migrate(struct pg_connection *c, const struct pg_migration *m, struct err *err)
 {
-	auto_free char *text = migration_text(m);
 	struct version now;
 	struct err own = { 0 };
 
-	if (pg_script(c, text, "migrating", &own) == 0)
+	if (migration_run(c, m, &own) == 0)
 		return 0;
 	if (version_read(c, &now, err))
 		return -1;

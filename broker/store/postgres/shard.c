@@ -148,7 +148,10 @@ static void claim_take(struct pg_shard *s, const struct shard_claim *claim, cons
 	s->presume_ms = claim->presume_ms;
 	s->require_sync = claim->require_sync;
 	s->presumes = s->is_presuming = 0;
-	s->row = s->pending = *row;
+	s->row = *row;
+	s->row.is_owed = shard_gap_counts(s, row->gap_ms);
+	s->pending = s->row;
+	s->is_crediting = 0;
 	shard_measure(s);
 	s->offset = s->pending_offset;
 	s->renewed_ms = s->sent_ms;
@@ -178,7 +181,7 @@ static int postgres_claim(struct store *store, const struct shard_claim *claim, 
 	if (!rc)
 		claim_take(s, claim, &row);
 	if (rc >= 0)
-		*ret = row;
+		*ret = rc ? row : s->row;
 	pg_bind(c, &s->binding);
 	return rc;
 }
@@ -341,6 +344,17 @@ static int postgres_gen_put(struct store *store, int64_t gen, struct err *err)
 			 NULL, gen, gen_answer, err);
 }
 
+static int postgres_credit(struct store *store, struct err *err)
+{
+	struct pg_connection *c = pg_of(store);
+
+	if (own_write(store, "UPDATE shard SET watched_ms = ?2 WHERE account = ?1", NULL,
+		      c->binding ? shard_of(c->binding)->row.renewed_ms : 0, NULL, err))
+		return -1;
+	shard_of(c->binding)->is_crediting = 1;
+	return 0;
+}
+
 const struct shard_backend shard_backend_postgres = {
 	.claim = postgres_claim,
 	.renew = postgres_renew,
@@ -352,4 +366,5 @@ const struct shard_backend shard_backend_postgres = {
 	.thaw = postgres_thaw,
 	.presume = postgres_presume,
 	.gen_put = postgres_gen_put,
+	.credit = postgres_credit,
 };

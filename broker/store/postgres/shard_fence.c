@@ -13,7 +13,8 @@
  * changed no row would let them pass.
  */
 static const char fence_sql[] =
-	"WITH fence AS (UPDATE shard SET seq = ?4, watched_ms = renewed_ms, renewed_ms = " SHARD_NOW
+	"WITH fence AS (UPDATE shard SET seq = ?4, renewed_ms = " SHARD_NOW
+	", watched_ms = CASE WHEN ?8 = 0 OR watched_ms = 0 THEN renewed_ms ELSE watched_ms END"
 	", expires_ms = " SHARD_NOW " + ?5, backend_pid = pg_backend_pid(),"
 	" presumed_until_ms = CASE WHEN ?6 > 0 THEN greatest(presumed_until_ms, " SHARD_NOW " + ?6)"
 	" ELSE presumed_until_ms END"
@@ -31,6 +32,11 @@ void shard_lose(struct pg_shard *s, struct pg_connection *c, const char *why)
 	s->hold = SHARD_LOST;
 	s->deadline_ms = 0;
 	c->store.broken = 1;
+}
+
+int shard_gap_counts(const struct pg_shard *s, int64_t gap_ms)
+{
+	return gap_ms > 0 && gap_ms > s->ttl_ms - SHARD_MARGIN_MS;
 }
 
 void shard_measure(struct pg_shard *s)
@@ -71,6 +77,7 @@ int shard_fence(struct shard_binding *binding, struct pg_connection *c, struct e
 	s->pending = s->row;
 	s->pending.seq = s->row.seq + 1;
 	s->is_presuming = s->presumes;
+	s->is_crediting = 0;
 	s->sent_ms = shard_clock_ms();
 	pg_bind_text(stmt, 1, s->row.account);
 	pg_bind_number(stmt, 2, s->row.epoch);
@@ -79,6 +86,7 @@ int shard_fence(struct shard_binding *binding, struct pg_connection *c, struct e
 	pg_bind_number(stmt, 5, s->ttl_ms);
 	pg_bind_number(stmt, 6, s->presumes ? s->presume_ms : 0);
 	pg_bind_number(stmt, 7, s->require_sync);
+	pg_bind_number(stmt, 8, s->row.is_owed);
 	rc = pg_run_with(&c->store, stmt, "proving the ownership of an account", fence_answer, s,
 			 err);
 	s->fence_end = c->count;
@@ -114,6 +122,8 @@ void shard_renewed(struct pg_shard *s)
 
 	s->pending.gap_ms = by_database > by_us ? by_database : by_us;
 	s->pending.now_ms = s->pending.renewed_ms;
+	s->pending.is_owed = (s->row.is_owed && !s->is_crediting) ||
+			     shard_gap_counts(s, s->pending.gap_ms);
 	s->presumes = s->presumes && !s->is_presuming;
 	if (clock_moved(s)) {
 		/*

@@ -46,6 +46,7 @@ struct pg_shard {
 	} offset, pending_offset;
 	int presumes;	  /* the next fence has to write presumed_until_ms */
 	int is_presuming; /* that of the open transaction does */
+	int is_crediting; /* the open transaction credits leases with what is owed to them */
 };
 
 static inline struct pg_shard *shard_of(struct shard_binding *binding)
@@ -63,6 +64,8 @@ void shard_refused(struct shard_binding *binding, struct pg_connection *c);
 void shard_lose(struct pg_shard *s, struct pg_connection *c, const char *why);
 /* A claim, a commit or a read-back has succeeded: takes over s->pending. */
 void shard_renewed(struct pg_shard *s);
+/* Was nobody there for so long that leases are credited with it? */
+int shard_gap_counts(const struct pg_shard *s, int64_t gap_ms);
 /* The row was written at pending.renewed_ms, between s->sent_ms and now. */
 void shard_measure(struct pg_shard *s);
 

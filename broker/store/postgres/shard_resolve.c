@@ -85,6 +85,8 @@ static int read_back(struct pg_shard *s, struct pg_connection *c, const struct r
 		return err_set(err, ERR_IO, "%s: ownership ended while a commit was under way",
 			       c->store.name);
 	}
+	if (!is_committed)
+		s->is_crediting = 0;
 	shard_renewed(s);
 	return is_committed;
 }

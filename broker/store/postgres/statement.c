@@ -223,24 +223,11 @@ int64_t pg_changed(struct store *store, struct statement *base, struct err *err)
 
 /* ---- numbers of new rows ------------------------------------------------------------------------ */
 
-static struct pg_numbers *numbers_of(struct pg_connection *c, const char *table)
-{
-	for (size_t i = 0; i < PG_NUMBER_TABLES; i++) {
-		struct pg_numbers *numbers = &c->numbers[i];
-
-		if (!numbers->table)
-			numbers->table = table;
-		if (strcmp(numbers->table, table) == 0)
-			return numbers;
-	}
-	BUG_ON(1);
-}
-
 int pg_run_new(struct store *store, struct statement *stmt, int index, const char *table,
 	       int64_t *ret_n, const char *doing, struct err *err)
 {
 	struct pg_connection *c = pg_of(store);
-	struct pg_numbers *numbers = numbers_of(c, table);
+	struct pg_numbers *numbers = pg_numbers_of(c, table);
 	int64_t n;
 
 	if (numbers->next == numbers->end || pg_mono_ms() - numbers->fetched_ms >= PG_NUMBER_MS) {
@@ -248,10 +235,9 @@ int pg_run_new(struct store *store, struct statement *stmt, int index, const cha
 
 		if (pg_number(c, sql, &n, doing, err))
 			return -1;
-		numbers->next = n;
-		numbers->end = n + PG_NUMBER_BLOCK;
-		numbers->fetched_ms = pg_mono_ms();
+		pg_numbers_set(numbers, n);
 	}
+	numbers->used_ms = pg_mono_ms();
 	n = numbers->next++;
 	pg_bind_number(stmt, index, n);
 	if (pg_run(store, stmt, doing, err))

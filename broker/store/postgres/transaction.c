@@ -67,7 +67,7 @@ int pg_transaction_open(struct pg_connection *c, struct err *err)
 
 enum store_state pg_state(const struct store *store)
 {
-	return pg_of(store)->conn ? STORE_WRITABLE : STORE_LOCKED;
+	return pg_of(store)->conn ? STORE_WRITABLE : STORE_AWAY;
 }
 
 int pg_begin(struct store *store, struct err *err)
@@ -82,6 +82,7 @@ int pg_begin(struct store *store, struct err *err)
 	failure_clear(c);
 	c->phase = PG_WANTED;
 	c->is_snapshot = c->is_written = c->is_written_since = 0;
+	c->create_lock = PG_CREATE_UNASKED;
 	return 0;
 }
 
@@ -174,6 +175,7 @@ int pg_commit(struct store *store, struct err *err)
 		pg_rollback(store);
 		return commit_refused(c, err);
 	}
+	pg_numbers_ahead(c, 0);
 	pg_wait(c, 1, NULL);
 	c->phase = PG_IDLE;
 	/* The server has said why, or it has not committed: the Sync was answered. */

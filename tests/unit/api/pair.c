@@ -18,6 +18,7 @@
 #include "util/text.h"
 
 struct pair pair;
+int64_t pair_wait_ms = RELAY_WAIT_MS;
 
 static char folder[64], path[96];
 static struct env env;
@@ -188,7 +189,7 @@ static void node_start(struct daemon_node *node, const char *id)
 	memset(node->relay.key, 7, sizeof(node->relay.key));
 	node->relay.find = node_find;
 	node->relay.arg = node;
-	node->relay.wait_ms = RELAY_WAIT_MS;
+	node->relay.wait_ms = pair_wait_ms;
 	assert_int_equal(store_open_reader(path, &node->reader, &err), 0);
 	parts.reader = node->reader;
 	api_config_init(&config);
@@ -312,7 +313,7 @@ int pair_setup(void **state)
 	node_start(&pair.a, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
 	node_start(&pair.b, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb");
 	proxy_start();
-	assert_int_equal(peer_client_new(pair.base, "", 64, &pair.client, &err), 0);
+	assert_int_equal(peer_client_new(pair.base, "", 64, 64, &pair.client, &err), 0);
 	return 0;
 }
 
@@ -379,7 +380,8 @@ void pair_begin(const struct daemon_node *node, struct told *told, const char *m
 	if (fields[0])
 		lines[count++] = fields;
 	request.line_count = count;
-	snprintf(authorization, sizeof(authorization), "Authorization: Bearer %s", pair.alice);
+	snprintf(authorization, sizeof(authorization), "Authorization: Bearer %s",
+		 pair.is_admin ? pair.admin : pair.alice);
 	peer_send(pair.client, &request, on_told, told);
 }
 

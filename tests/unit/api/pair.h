@@ -56,9 +56,12 @@ struct pair {
 	struct peer_client *client;
 	struct fleet *fleet;
 	char alice[TOKEN_TEXT_SIZE], admin[TOKEN_TEXT_SIZE];
+	int is_admin; /* who asks: the admin instead of alice */
 };
 
 extern struct pair pair;
+/* For the next pair_setup: how long requests wait for an owner. */
+extern int64_t pair_wait_ms;
 
 int pair_setup(void **state);
 int pair_teardown(void **state);

@@ -5,6 +5,7 @@
 #include "stage.h"
 
 #include "api/relay.h"
+#include "api/request.h"
 #include "engine/fleet.h"
 #include "util/text.h"
 
@@ -136,7 +137,68 @@ static void it_does_not_wait_for_ever(void **state)
 	stage.hold = 0;
 }
 
+/*
+ * The database cannot be read when the request arrives. Kept, it would meet the lease later as it is
+ * then: what was promised to somebody meanwhile would count for nothing.
+ */
+static void what_has_no_epoch_does_not_wait(void **state)
+{
+	struct store *reader = stage.reader;
+
+	(void)state;
+	stage_active(MINE);
+	stage.hold = 1;
+	/* It has no leases. */
+	stage.api->parts.reader = stage.runs_reader;
+	route.place = RELAY_UNKNOWN;
+	POST(RELEASE, stage.alice, "{\"delete\":true}");
+	stage.api->parts.reader = reader;
+	assert_null(stage.held);
+	stage_expect(503, "store_unavailable");
+	assert_non_null(strstr(stage.headers, "Retry-After: "));
+	assert_int_equal(relay_count(stage.api->relay), 0);
+	stage.hold = 0;
+}
+
+/* An operator's decision: the engine may have carried it out, and the account is another one now. */
+static void a_decision_is_given_to_the_engine_once(void **state)
+{
+	(void)state;
+	stage.hold = 1;
+	POST("/v1/admin/accounts/toy/take-over", stage.admin, "{\"looked\":true}");
+	assert_non_null(stage.held);
+	lost();
+	go_on();
+	stage_expect(503, "account_moving");
+	assert_null(stage.held);
+	stage.hold = 0;
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, stage_teardown)
+
+/* What this daemon saw while the account was its own is not how it stands with another. */
+static void what_was_seen_before_is_not_told(void **state)
+{
+	(void)state;
+	account_probed(stage.world.d.account, 0, LESSOR_CLASS_AUTH, "token refused");
+	account_set_fenced(stage.world.d.account, "an older copy");
+	stage_ask("GET", "/v1/providers", stage.admin, "", NULL);
+	assert_string_equal(stage_text("providers.0.daemon"), "self");
+	assert_true(json_is_true(stage_at("providers.0.fenced")));
+	route.place = RELAY_OTHER;
+	TEXT_SET(route.address, "http://192.0.2.1:8480");
+	stage_ask("GET", "/v1/providers", stage.admin, "", NULL);
+	assert_string_equal(stage_text("providers.0.daemon"), "other");
+	assert_true(json_is_false(stage_at("providers.0.blocked")));
+	assert_non_null(strstr(stage_text("providers.0.message"), "http://192.0.2.1:8480"));
+	stage_ask("GET", "/v1/metrics", stage.admin, "", NULL);
+	assert_non_null(strstr(stage.body, "\nlessor_account_fenced{account=\"toy\"} 0\n"));
+	assert_non_null(strstr(stage.body, "\nlessor_account_blocked{account=\"toy\"} 0\n"));
+	route.place = RELAY_UNKNOWN;
+	stage_ask("GET", "/v1/providers/toy/readiness", stage.alice, "", NULL);
+	assert_string_equal(stage_text("message"), "No daemon owns the account at the moment.");
+	assert_string_equal(stage_text("checks.0.status"), "warning");
+}
 
 int main(void)
 {
@@ -145,6 +207,9 @@ int main(void)
 		TEST(what_happened_meanwhile_counts),
 		TEST(a_create_is_given_to_the_engine_again),
 		TEST(it_does_not_wait_for_ever),
+		TEST(what_has_no_epoch_does_not_wait),
+		TEST(a_decision_is_given_to_the_engine_once),
+		TEST(what_was_seen_before_is_not_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,10 +2,15 @@
 /* Requests that another daemon serves: two daemons over loopback (pair.h). */
 #include "pair.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "api/relay_target.h"
 #include "api/request.h"
+#include "util/text.h"
 
 #define LEASE "/v1/leases/" PAIR_LEASE
 #define KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5yBg7v5l4r0p8C0kq1J3m8ZkqX5b5w5y5e5r5t5y5u x"
@@ -13,6 +18,10 @@
 	"{\"leaseID\":\"" PAIR_LEASE                                       \
 	"\",\"createAttemptID\":\"cat_0123456789abcdef0123456789abcdef\"," \
 	"\"slug\":\"my-box\",\"serverType\":\"small\",\"sshPublicKey\":\"" KEY "\"}"
+#define BEAT                                                        \
+	"{\"type\":\"heartbeat\",\"leaseID\":\"" PAIR_LEASE "\","   \
+	"\"idleTimeoutSeconds\":1200,\"expectedProvider\":\"one\"," \
+	"\"telemetry\":{\"load1\":0.5}}"
 #define A (&pair.a)
 #define B (&pair.b)
 
@@ -123,16 +132,13 @@ static void a_request_is_forwarded_once(void **state)
 /* A control socket stays where it is; only its heartbeats go to the owner. */
 static void a_heartbeat_of_a_socket_goes_to_the_owner(void **state)
 {
-	static const char beat[] = "{\"type\":\"heartbeat\",\"leaseID\":\"" PAIR_LEASE "\","
-				   "\"idleTimeoutSeconds\":1200,\"expectedProvider\":\"one\","
-				   "\"telemetry\":{\"load1\":0.5}}";
 	struct told told;
 	const char *text;
 
 	(void)state;
 	pair_owner_is_b();
 	create(A);
-	text = pair_control(beat, "heartbeat");
+	text = pair_control(BEAT, "heartbeat");
 	assert_non_null(strstr(text, "\"ok\":true"));
 	assert_non_null(strstr(text, "\"expiresAt\":\"20"));
 	assert_int_equal(counters(B)->received, 2);
@@ -144,13 +150,13 @@ static void a_heartbeat_of_a_socket_goes_to_the_owner(void **state)
 	/* What the owner refuses; nobody's; and our own. */
 	pair_ask(A, &told, "POST", LEASE "/release", "{\"delete\":true}");
 	told_clear(&told);
-	text = pair_control(beat, "heartbeat");
+	text = pair_control(BEAT, "heartbeat");
 	assert_non_null(strstr(text, "\"ok\":false"));
 	assert_non_null(strstr(text, "lease_ended"));
 	pair_owner_is_nobody();
-	assert_non_null(strstr(pair_control(beat, "heartbeat"), "account_moving"));
+	assert_non_null(strstr(pair_control(BEAT, "heartbeat"), "account_moving"));
 	pair_owner_is_a();
-	assert_non_null(strstr(pair_control(beat, "heartbeat"), "lease_ended"));
+	assert_non_null(strstr(pair_control(BEAT, "heartbeat"), "lease_ended"));
 	assert_int_equal(counters(B)->received, 4);
 	assert_int_equal(counters(B)->refused, 0);
 }
@@ -313,6 +319,150 @@ static void a_request_leaves_an_owner_that_was_overtaken(void **state)
 	assert_int_equal(B->requests, 1);
 }
 
+/* ---- an owner that hangs ----------------------------------------------------------------------- */
+
+/* The kernel takes its connections, and nobody answers. */
+static int silent_listener(char *address, size_t size)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(at);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(fd, 64), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	snprintf(address, size, "http://127.0.0.1:%d", ntohs(at.sin_port));
+	return fd;
+}
+
+static void expect_moving(struct told *told)
+{
+	PAIR_WAIT(told->is_there);
+	assert_int_equal(told->status, 503);
+	assert_string_equal(told_text(told, "error", NULL), "account_moving");
+	told_clear(told);
+}
+
+static void a_request_to_an_owner_that_hangs_has_an_end(void **state)
+{
+	struct told told, slow;
+	int fd;
+
+	(void)state;
+	pair_owner_is_b();
+	create(A);
+	fd = silent_listener(A->route.address, sizeof(A->route.address));
+	pair_begin(A, &slow, "POST", LEASE "/release", "", "{\"delete\":true}");
+	pair_begin(A, &told, "POST", LEASE "/heartbeat", "", "{}");
+	expect_moving(&told);
+	assert_non_null(strstr(pair_control(BEAT, "heartbeat"), "account_moving"));
+	/* It still owns the account, and a cleanup may take its time. */
+	assert_int_equal(slow.is_there, 0);
+	assert_int_equal(relay_count(A->api->relay), 1);
+	pair_owner_is_nobody();
+	expect_moving(&slow);
+	assert_int_equal(relay_count(A->api->relay), 0);
+	assert_int_equal(B->requests, 1);
+	close(fd);
+}
+
+/* Another daemon has taken the account; the answer would not come. */
+static void owner_changes(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	pair_owner_is_a();
+}
+
+static void a_heartbeat_of_a_socket_leaves_an_owner_that_was_overtaken(void **state)
+{
+	struct timeval later = { .tv_usec = 100000 };
+	int fd;
+
+	(void)state;
+	pair_owner_is_b();
+	create(A);
+	fd = silent_listener(A->route.address, sizeof(A->route.address));
+	assert_int_equal(event_base_once(pair.base, -1, EV_TIMEOUT, owner_changes, NULL, &later), 0);
+	assert_non_null(strstr(pair_control(BEAT, "heartbeat"), "account_moving"));
+	close(fd);
+}
+
+static void a_peer_that_hangs_leaves_connections_to_the_others(void **state)
+{
+	struct peer_client *all = pair.client;
+	struct told hung[4], told;
+	struct err err = { 0 };
+	struct daemon_node silent = { .requests = 0 };
+	int fd = silent_listener(silent.address, sizeof(silent.address));
+
+	(void)state;
+	assert_int_equal(peer_client_new(pair.base, "", 4, 2, &pair.client, &err), 0);
+	for (size_t i = 0; i < ARRAY_LEN(hung); i++)
+		pair_begin(&silent, &hung[i], "GET", "/v1/health", "", NULL);
+	pair_ask(A, &told, "GET", "/v1/health", NULL);
+	assert_int_equal(told.status, 200);
+	told_clear(&told);
+	for (size_t i = 0; i < ARRAY_LEN(hung); i++)
+		assert_int_equal(hung[i].is_there, 0);
+	peer_client_free(pair.client);
+	pair.client = all;
+	close(fd);
+}
+
+/* However many creates wait for machines. */
+static void releases_and_heartbeats_have_connections_of_their_own(void **state)
+{
+	static const struct {
+		const char *path;
+		enum relay_lane lane;
+	} cases[] = {
+		{ "/v1/leases", LANE_CREATE },
+		{ LEASE "/release", LANE_END },
+		{ "/v1/admin/leases/" PAIR_LEASE "/delete", LANE_END },
+		{ LEASE "/heartbeat", LANE_QUICK },
+		{ LEASE "/extend", LANE_QUICK },
+		{ "/v1/admin/accounts/one/take-over", LANE_QUICK },
+	};
+	char param[ROUTE_PARAM_SIZE];
+	unsigned methods;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_int_equal(relay_target_lane(
+					 route_find(HTTP_POST, cases[i].path, &methods, param)),
+				 cases[i].lane);
+}
+
+/* The owner has carried it out, and its answer is lost: what an operator saw may be past. */
+static void an_operators_decision_is_sent_once(void **state)
+{
+	static const char path[] = "/v1/admin/accounts/one/take-over";
+	struct told told;
+
+	(void)state;
+	pair_owner_is_b();
+	pair.is_admin = 1;
+	pair.proxy.loses = 1;
+	pair_ask(A, &told, "POST", path, "{\"looked\":true}");
+	assert_int_equal(told.status, 503);
+	assert_string_equal(told.retry_after, "");
+	assert_non_null(strstr(told_text(&told, "message", NULL), "look at the account"));
+	told_clear(&told);
+	assert_int_equal(B->requests, 1);
+	/* It was not sent yet: it waits as any other. */
+	pair.proxy.loses = 0;
+	pair_owner_is_nobody();
+	pair_begin(A, &told, "POST", path, "", "{\"looked\":true}");
+	PAIR_WAIT(relay_count(A->api->relay) == 1);
+	pair_owner_is_b();
+	PAIR_WAIT(told.is_there);
+	assert_int_not_equal(told.status, 503);
+	told_clear(&told);
+	assert_int_equal(B->requests, 2);
+}
+
 /* ---- who is believed ------------------------------------------------------------------------- */
 
 /* What A sent to B, in a connection of its own. */
@@ -400,6 +550,30 @@ static void a_request_is_for_one_daemon(void **state)
 	told_clear(&told);
 }
 
+static int setup_waiting(void **state, int64_t ms)
+{
+	int rc;
+
+	pair_wait_ms = ms;
+	rc = pair_setup(state);
+	pair_wait_ms = RELAY_WAIT_MS;
+	return rc;
+}
+
+static int setup_hasty(void **state)
+{
+	return setup_waiting(state, 600);
+}
+
+/* Longer than PAIR_WAIT. */
+static int setup_patient(void **state)
+{
+	return setup_waiting(state, 60000);
+}
+
+#define HASTY_TEST(f) cmocka_unit_test_setup_teardown(f, setup_hasty, pair_teardown)
+#define PATIENT_TEST(f) cmocka_unit_test_setup_teardown(f, setup_patient, pair_teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -414,6 +588,11 @@ int main(void)
 		PAIR_TEST(a_lost_answer_is_fetched_without_a_second_change),
 		PAIR_TEST(a_create_with_a_lost_answer_is_one_lease),
 		PAIR_TEST(a_request_leaves_an_owner_that_was_overtaken),
+		HASTY_TEST(a_request_to_an_owner_that_hangs_has_an_end),
+		PATIENT_TEST(a_heartbeat_of_a_socket_leaves_an_owner_that_was_overtaken),
+		PAIR_TEST(a_peer_that_hangs_leaves_connections_to_the_others),
+		PAIR_TEST(releases_and_heartbeats_have_connections_of_their_own),
+		PAIR_TEST(an_operators_decision_is_sent_once),
 		PAIR_TEST(a_copy_of_a_request_is_of_no_use),
 		PAIR_TEST(a_changed_request_is_refused),
 		PAIR_TEST(a_request_is_for_one_daemon),

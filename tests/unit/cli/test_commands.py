@@ -607,12 +607,21 @@ class Reading(Case):
                           {"name": "hz2", "plugin": "hetzner", "locations": [], "blocked": False,
                            "provenAt": "2026-08-21T10:00:00Z", "message": "fine"},
                           {"name": "hz3", "plugin": "hetzner", "locations": [], "blocked": True,
-                           "fenced": True, "message": "an older copy"}],
+                           "fenced": True, "message": "an older copy"},
+                          {"name": "hz4", "plugin": "hetzner", "locations": [], "blocked": False,
+                           "daemon": "other", "message": "elsewhere"},
+                          {"name": "hz5", "plugin": "hetzner", "locations": [], "blocked": False,
+                           "daemon": "other", "frozen": True, "message": "it failed over"},
+                          {"name": "hz6", "plugin": "hetzner", "locations": [], "blocked": False,
+                           "daemon": "none", "message": "nobody"}],
             "classes": [{"name": "tiny", "types": ["ccx13", "cx23"]}]}))
         r = self.run_cli("providers", code=0)
         self.assertRegex(r.out, r"hetzner +hetzner +blocked +fsn1, nbg1 +ubuntu-24.04 +look at it")
         self.assertRegex(r.out, r"hz2 +hetzner +ready")
         self.assertRegex(r.out, r"hz3 +hetzner +fenced .*an older copy")
+        self.assertRegex(r.out, r"hz4 +hetzner +ready .*elsewhere")
+        self.assertRegex(r.out, r"hz5 +hetzner +frozen .*it failed over")
+        self.assertRegex(r.out, r"hz6 +hetzner +not verified .*nobody")
         self.assertRegex(r.out, r"tiny +ccx13, cx23")
         self.run_cli("providers", "--json", code=0).json()
 

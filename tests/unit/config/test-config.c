@@ -387,6 +387,10 @@ static void tokens_are_private(void **state)
 	/* only the credentials are left out */
 	put(file, ACCOUNT "credential = token\nca_file = /nonexistent/ca\n", 0644);
 	assert_int_equal(config_load(file, CONFIG_WITHOUT_CREDENTIALS, &without, NULL), -1);
+	put(file, "[server]\npeer_ca_file = /nonexistent/ca\n" ACCOUNT "credential = token\n", 0644);
+	assert_int_equal(config_load(file, CONFIG_WITHOUT_CREDENTIALS, &without, NULL), -1);
+	assert_int_equal(config_load(file, CONFIG_WITHOUT_TOKENS, &without, NULL), 0);
+	config_free(without);
 	put(file, ACCOUNT "token_file = /nonexistent/token\n", 0644);
 	assert_int_equal(config_load(file, CONFIG_WITHOUT_CREDENTIALS, &without, NULL), -1);
 	setenv("CREDENTIALS_DIRECTORY", dir, 1);
@@ -634,7 +638,8 @@ static void the_example_is_right(void **state)
 		    strncmp(start, "token_file", 10) == 0 || strncmp(start, "tls_", 4) == 0 ||
 		    strncmp(start, "settle", 6) == 0 || strncmp(start, "ca_file", 7) == 0 ||
 		    strncmp(start, "url", 3) == 0 || strncmp(start, "service", 7) == 0 ||
-		    strncmp(start, "password_file", 13) == 0)
+		    strncmp(start, "password_file", 13) == 0 ||
+		    strncmp(start, "peer_ca_file", 12) == 0)
 			continue; /* these need files, or have no default */
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", start);
 	}

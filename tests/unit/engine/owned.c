@@ -42,6 +42,7 @@ static int claim(void *arg, struct store **ret, struct err *err)
 	o->is_lost = 0;
 	o->renewed_ms = env_mono_ms(&o->env);
 	o->seq++;
+	o->owed_ms = atomic_load(&o->gap_ms);
 	*ret = o->store;
 	atomic_fetch_add(&o->claims, 1);
 	sem_post(&o->claimed);
@@ -73,11 +74,25 @@ static void look(void *arg, const struct store *store, struct engine_owned *ret)
 	REQUIRE(store == o->store);
 	atomic_fetch_add(&o->looks, 1);
 	ret->seq = o->seq;
+	ret->gap_ms = o->owed_ms;
+	ret->is_owed = o->owed_ms > 0;
 	ret->until_mono_ms = o->renewed_ms + TTL_MS;
 	if ((how == LOSS_AT_RENEWAL || how == LOSS_AND_TAKEN) && atomic_load(&o->commits) <= 0)
 		ret->until_mono_ms = env_mono_ms(&o->env) + TTL_MS - RENEW_MS;
 	if (atomic_load(&o->is_blind))
 		ret->until_mono_ms = 0;
+}
+
+static int credited(void *arg, struct store *store, struct err *err)
+{
+	struct owned *o = arg;
+
+	(void)err;
+	REQUIRE(store == o->store && o->owed_ms > 0);
+	o->owed_ms = 0;
+	if (o->credited)
+		o->credited(o);
+	return 0;
 }
 
 static int is_lost(void *arg, const struct store *store)
@@ -168,6 +183,7 @@ void owned_make(struct owned *o)
 		.claim = claim,
 		.renew = renew,
 		.look = look,
+		.credited = credited,
 		.is_lost = is_lost,
 		.is_unwanted = is_unwanted,
 		.end = ended,

@@ -49,13 +49,16 @@ struct owned {
 	atomic_int looks;      /* of the engine at what it owns */
 	atomic_int is_blind;   /* what it owns may be over */
 	atomic_llong ahead_ms; /* both clocks, of the real ones */
+	atomic_llong gap_ms;   /* of the next claim */
+	/* called when leases were credited with it; NULL: that is not recorded */
+	void (*credited)(struct owned *o);
 	sem_t claimed;	       /* once for each */
 	/* chooses the next loss after one happened; NULL: there is none */
 	void (*next)(struct owned *o);
 
 	/* engine thread */
 	struct store *store;
-	int64_t renewed_ms, seq;
+	int64_t renewed_ms, seq, owed_ms;
 	int is_lost, refusals;
 };
 

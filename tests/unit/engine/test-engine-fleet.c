@@ -12,6 +12,8 @@
 
 #include "driver/postgres.h"
 #include "engine/fleet.h"
+#include "engine/store_watch.h"
+#include "engine/unserved.h"
 #include "store/shards.h"
 #include "unit/engine/owned.h"
 #include "unit/test.h"
@@ -81,6 +83,7 @@ static void side_start(struct side *side, int number)
 		.worker_threads = 4,
 		.boot_ms = 600000,
 		.probe_ms = 300000,
+		.sweep_ms = 6 * 3600000,
 		.sweep_grace_ms = 3600000,
 		.on_broken = broken,
 	};
@@ -180,6 +183,31 @@ static int owned(struct side *side)
 
 	fleet_each(side->fleet, count_owned, &count);
 	return count;
+}
+
+/* The log and the answers say what is the case with this database, and not with a file. */
+static void a_database_that_is_away_is_named(void **state)
+{
+	struct store_watch watch = { .state = STORE_WRITABLE };
+	struct store *store = NULL;
+	struct env env;
+
+	(void)state;
+	if (!postgres_can_crash(pg))
+		skip();
+	env_system(&env);
+	assert_int_equal(store_open(url, &env, &store, NULL), 0);
+	postgres_crash(pg);
+	assert_int_equal(store_begin(store, NULL), -1);
+	store_watch_note(&watch, store);
+	assert_int_equal(store_watch_state(&watch), STORE_AWAY);
+	assert_non_null(strstr(store_watch_message(&watch), "does not answer"));
+	postgres_restart(pg);
+	assert_int_equal(store_begin(store, NULL), 0);
+	store_watch_note(&watch, store);
+	assert_int_equal(store_watch_state(&watch), STORE_WRITABLE);
+	store_rollback(store);
+	store_close(store);
 }
 
 static void each_serves_its_own(void **state)
@@ -358,6 +386,35 @@ static void a_presumed_permit_stops_retention(void **state)
 	assert_int_equal(machines(0), 0);
 }
 
+/* The last owner's clock was ahead: the next one corrects what it wrote, of its own account only. */
+static void times_of_the_future_are_corrected(void **state)
+{
+	static struct ask a;
+	struct side *side = &sides[0];
+
+	(void)state;
+	for (int i = 0; i < ACCOUNTS; i++) {
+		create_init(&a, i, LEASES + 3);
+		a.request.wait_ms = 60000;
+		assert_in_range(run_until_served(side, &a), RESULT_CREATED, RESULT_REPLAY);
+	}
+	postgres_sql(url, "UPDATE lease SET created_ms = created_ms + 7200000 WHERE cleanup <> 4");
+	/* Both know it as it was, and only one of them is lost. */
+	postgres_sql(url, "UPDATE shard SET owner = '' WHERE account = 'north'");
+	sql_await("SELECT count(*) FROM lease WHERE account = 'north' AND cleanup <> 4"
+		  " AND created_ms <= extract(epoch FROM clock_timestamp()) * 1000");
+	assert_int_equal(postgres_number(url, "SELECT count(*) FROM lease WHERE account = 'south'"
+					      " AND created_ms > extract(epoch FROM "
+					      "clock_timestamp()) * 1000"),
+			 1);
+	for (int i = 0; i < ACCOUNTS; i++) {
+		release_init(&a, i, LEASES + 3);
+		a.request.wait_ms = 600000;
+		assert_int_equal(run_until_served(side, &a), RESULT_OK);
+		assert_int_equal(machines(i), 0);
+	}
+}
+
 static enum request_result take_over(struct side *side, struct ask *a)
 {
 	ask_init(a, REQUEST_ACCOUNT, "");
@@ -386,6 +443,166 @@ static void a_freeze_ends(void **state)
 	sql_await("SELECT count(*) FROM shard WHERE account = 'north' AND frozen = ''");
 }
 
+/* Whoever has seen the freeze in the table knows of it before the owner's next commit. */
+static void a_freeze_counts_at_once(void **state)
+{
+	static struct ask a;
+	struct side *side = &sides[0];
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		postgres_sql(url, "UPDATE shard SET frozen = 'a test' WHERE account = 'north'");
+		assert_int_equal(take_over(side, &a), RESULT_CONFLICT);
+		assert_string_equal(a.request.code, "not_reconciled");
+		row_set("frozen = ''");
+	}
+	assert_int_equal(take_over(side, &a), RESULT_OK);
+}
+
+/* A look of a daemon that has the first `count` accounts: how many it marks. */
+static int looked(int count)
+{
+	struct side *side = &sides[1];
+	const struct engine_config config = { .env = &side->env,
+					      .accounts = side->accounts,
+					      .account_count = (size_t)count };
+	struct err err = { 0 };
+	int marked;
+
+	if (unserved_look(&config, &side->owners, 0, &marked, &err))
+		fail_msg("%s", err.text);
+	return marked;
+}
+
+#define OPEN_IN_SOUTH "SELECT count(*) FROM lease WHERE account = 'south' AND cleanup <> 4"
+
+/* Its leases need an operator, and somebody must say it; they lose no time by that. */
+static void an_account_that_nobody_has_is_reported(void **state)
+{
+	static struct ask a;
+	struct side *side = &sides[0], *other = &sides[1];
+
+	(void)state;
+	create_init(&a, 1, LEASES + 4);
+	a.request.wait_ms = 60000;
+	assert_in_range(run_until_served(side, &a), RESULT_CREATED, RESULT_REPLAY);
+	env_system(&other->env);
+	account_open(other, 0);
+	account_open(other, 1);
+	other->owners = (struct owner_config){ .store = url, .env = &other->env, .self = "other" };
+	assert_int_equal(looked(1), 0);
+	side_stop(side);
+	/* If all are configured, somebody will come. */
+	assert_int_equal(looked(2), 0);
+	assert_int_equal(postgres_number(url, OPEN_IN_SOUTH " AND attention = ''"), 1);
+	postgres_sql(url, "UPDATE shard SET renewed_ms = renewed_ms - 3600000,"
+			  " watched_ms = watched_ms - 3600000 WHERE account = 'south'");
+	assert_int_equal(looked(1), 1);
+	assert_int_equal(postgres_number(url, OPEN_IN_SOUTH " AND attention LIKE '%configured%'"
+							    " AND credit_ms >= 3600000"),
+			 1);
+	/* Once; and the account is free. */
+	assert_int_equal(looked(1), 0);
+	account_free(other->accounts[0]);
+	account_free(other->accounts[1]);
+	side_start(side, 0);
+	atomic_store(&side->is_alone, 1);
+	sql_await(OPEN_IN_SOUTH " AND attention = ''");
+	release_init(&a, 1, LEASES + 4);
+	a.request.wait_ms = 600000;
+	assert_int_equal(run_until_served(side, &a), RESULT_OK);
+	assert_int_equal(machines(1), 0);
+}
+
+/* Makes the last sweep of the account "south" an older one: when it began. */
+static int64_t sweep_age(void)
+{
+	postgres_sql(url, "UPDATE sweep SET begun_ms = begun_ms - 600000, done_ms = done_ms - 600000"
+			  " WHERE account = 'south'");
+	return postgres_number(url, "SELECT begun_ms FROM sweep WHERE account = 'south'");
+}
+
+/* Whoever has not watched the row lists the account before it deletes; whoever has, need not. */
+static void a_fresh_start_lists(void **state)
+{
+	static struct ask a;
+	struct side *side = &sides[0];
+	char sql[160];
+	int64_t begun;
+
+	(void)state;
+	side_stop(side);
+	begun = sweep_age();
+	side_start(side, 0);
+	atomic_store(&side->is_alone, 1);
+	create_init(&a, 1, LEASES + 5);
+	a.request.wait_ms = 60000;
+	assert_in_range(run_until_served(side, &a), RESULT_CREATED, RESULT_REPLAY);
+	release_init(&a, 1, LEASES + 5);
+	a.request.wait_ms = 600000;
+	assert_int_equal(run_until_served(side, &a), RESULT_OK);
+	assert_true(postgres_number(url, "SELECT begun_ms FROM sweep WHERE account = 'south'"
+					 " AND done_ms >= begun_ms") > begun);
+	begun = sweep_age();
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM shard WHERE account = 'south' AND epoch > %lld",
+		 (long long)postgres_number(url, "SELECT epoch FROM shard WHERE account = 'south'"));
+	postgres_sql(url, "UPDATE shard SET owner = '' WHERE account = 'south'");
+	sql_await(sql);
+	create_init(&a, 1, LEASES + 6);
+	a.request.wait_ms = 60000;
+	assert_in_range(run_until_served(side, &a), RESULT_CREATED, RESULT_REPLAY);
+	release_init(&a, 1, LEASES + 6);
+	a.request.wait_ms = 600000;
+	assert_int_equal(run_until_served(side, &a), RESULT_OK);
+	assert_int_equal(postgres_number(url, "SELECT begun_ms FROM sweep WHERE account = 'south'"),
+			 begun);
+}
+
+/*
+ * Another daemon, of another account, stands still in a create. Creates fail meanwhile, and nothing
+ * else: the account stays in its epoch, and its leases are served.
+ */
+static void a_stopped_create_stops_creates_only(void **state)
+{
+	static const char sql[] = "SELECT epoch FROM shard WHERE account = 'north'";
+	static struct ask a;
+	struct side *side = &sides[0];
+	struct store *other = NULL;
+	int64_t epoch, begun;
+
+	(void)state;
+	create_init(&a, 0, LEASES + 3);
+	assert_in_range(run_until_served(side, &a), RESULT_CREATED, RESULT_REPLAY);
+	epoch = postgres_number(url, sql);
+	assert_int_equal(store_open_tool(url, &side->env, &other, NULL), 0);
+	assert_int_equal(store_begin(other, NULL), 0);
+	assert_int_equal(store_create_lock(other, NULL), 0);
+	begun = env_mono_ms(&side->env);
+	create_init(&a, 0, LEASES + 4);
+	assert_int_equal(run(side, &a), RESULT_UNAVAILABLE);
+	assert_string_equal(a.request.code, "store_unavailable");
+	ask_init(&a, REQUEST_CANCEL_CREATE, "cbx_000000000015");
+	TEXT_SET(a.request.account, "north");
+	TEXT_SET(a.request.attempt_token, "token");
+	assert_int_equal(run(side, &a), RESULT_UNAVAILABLE);
+	assert_string_equal(a.request.code, "store_unavailable");
+	assert_in_range(env_mono_ms(&side->env) - begun, 0, 10000);
+	ask_init(&a, REQUEST_HEARTBEAT, "cbx_000000000013");
+	TEXT_SET(a.request.account, "north");
+	assert_int_equal(run(side, &a), RESULT_OK);
+	store_rollback(other);
+	store_close(other);
+	create_init(&a, 0, LEASES + 4);
+	assert_int_equal(run(side, &a), RESULT_CREATED);
+	assert_int_equal(postgres_number(url, sql), epoch);
+	for (int n = LEASES + 3; n < LEASES + 5; n++) {
+		release_init(&a, 0, n);
+		a.request.wait_ms = 600000;
+		assert_int_equal(run_until_served(side, &a), RESULT_OK);
+	}
+	assert_int_equal(machines(0), 0);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -412,12 +629,18 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_database_that_is_away_is_named),
 		cmocka_unit_test(each_serves_its_own),
 		cmocka_unit_test(the_other_takes_over),
 		cmocka_unit_test(connections_are_ended),
+		cmocka_unit_test(a_stopped_create_stops_creates_only),
 		cmocka_unit_test(a_frozen_row_stops_deletes),
 		cmocka_unit_test(a_presumed_permit_stops_retention),
+		cmocka_unit_test(a_freeze_counts_at_once),
+		cmocka_unit_test(times_of_the_future_are_corrected),
 		cmocka_unit_test(a_freeze_ends),
+		cmocka_unit_test(an_account_that_nobody_has_is_reported),
+		cmocka_unit_test(a_fresh_start_lists),
 	};
 	int rc;
 

@@ -18,7 +18,7 @@ static struct account *accounts[1];
 #define STEPS 8
 enum outcome { NOT_YET, GRANTED, REFUSED };
 static sem_t began, ended, cleaned, may_claim[STEPS];
-static atomic_int steps, outcomes[STEPS], cleanups;
+static atomic_int steps, outcomes[STEPS], cleanups, is_idle;
 
 static int provider_open(struct lessor_call *call, void **instance)
 {
@@ -36,9 +36,12 @@ static void provider_close(void *instance)
 static int provision(void *instance, struct lessor_call *call, const struct lessor_lease *lease)
 {
 	struct lessor_intent intent = { .size = sizeof(intent) };
-	int n = atomic_fetch_add(&steps, 1);
+	int n;
 
 	(void)instance;
+	if (atomic_load(&is_idle))
+		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 3600, "idle");
+	n = atomic_fetch_add(&steps, 1);
 	REQUIRE(n < STEPS);
 	sem_post(&began);
 	event_await(&may_claim[n]);
@@ -126,6 +129,7 @@ static int setup(void **state)
 		atomic_store(&outcomes[i], NOT_YET);
 	}
 	atomic_store(&steps, 0);
+	atomic_store(&is_idle, 0);
 	atomic_store(&cleanups, 0);
 	if (account_new(&o.env, &table, &config, &accounts[0], &err))
 		return -1;
@@ -272,6 +276,59 @@ static void an_account_is_yielded_when_no_step_runs(void **state)
 	assert_int_equal(atomic_load(&outcomes[0]), REFUSED); /* the lease was released meanwhile */
 }
 
+/* ---- a gap ----------------------------------------------------------------------------------- */
+
+static sem_t recorded;
+static int uncredited, leases;
+
+static int count_uncredited(void *arg, const struct lease *l)
+{
+	(void)arg;
+	leases++;
+	uncredited += l->credit_ms == 0;
+	return 0;
+}
+
+/* On the engine thread, in the transaction. */
+static void credits_count(struct owned *of)
+{
+	struct store_list list = {
+		.scope = { .all = 1 }, .state = LEASE_PROVISIONING, .cleanup = -1, .limit = 1000
+	};
+
+	REQUIRE(store_lease_each(of->store, &list, count_uncredited, NULL, NULL) >= 0);
+	sem_post(&recorded);
+}
+
+/* Of more leases than are credited in one batch. */
+static void a_gap_is_recorded_with_the_last_credit(void **state)
+{
+	static struct ask a;
+	char id[24];
+
+	(void)state;
+	uncredited = leases = 0;
+	sem_init(&recorded, 0, 0);
+	atomic_store(&is_idle, 1);
+	for (int i = 0; i < 150; i++) {
+		create_init(&a, 3600000);
+		snprintf(id, sizeof(id), "cbx_%012d", i);
+		TEXT_SET(a.request.create.id, id);
+		snprintf(a.request.create.slug, sizeof(a.request.create.slug), "box-%d", i);
+		TEXT_SET(a.request.idempotency_key, id);
+		a.request.wait_ms = 0;
+		assert_int_equal(ask_run(&o, &a), RESULT_CREATED);
+	}
+	o.credited = credits_count;
+	atomic_store(&o.gap_ms, 1800000);
+	owned_lose(&o, LOSS_AT_RENEWAL, 0);
+	owned_advance(&o, 0);
+	owned_claimed(&o);
+	event_await(&recorded);
+	assert_int_equal(leases, 150);
+	assert_int_equal(uncredited, 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -282,6 +339,7 @@ int main(void)
 		T(a_stop_waits_for_steps_of_a_lost_life),
 		T(nothing_expires_while_another_may_own_it),
 		T(an_account_is_yielded_when_no_step_runs),
+		T(a_gap_is_recorded_with_the_last_credit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "engine/internal.h"
 #include "util/text.h"
 #include "fixture.h"
 
@@ -18,9 +19,7 @@ static void set_price(void)
 	};
 
 	driver_begin(&w.d);
-	assert_int_equal(store_prices_replace(core_store(w.d.core), "toy", &price, 1, w.d.now_ms,
-					      NULL),
-			 0);
+	assert_int_equal(core_prices_replace(w.d.core, "toy", &price, 1, NULL), 0);
 	driver_flush(&w.d);
 }
 

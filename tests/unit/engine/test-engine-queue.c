@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "engine/internal.h"
 #include "store/queue.h"
 #include "util/text.h"
 #include "fixture.h"
@@ -36,9 +37,7 @@ static void set_price(int64_t micros)
 	};
 
 	driver_begin(&w.d);
-	assert_int_equal(store_prices_replace(core_store(w.d.core), "toy", prices, 2, w.d.now_ms,
-					      NULL),
-			 0);
+	assert_int_equal(core_prices_replace(w.d.core, "toy", prices, 2, NULL), 0);
 	driver_flush(&w.d);
 }
 

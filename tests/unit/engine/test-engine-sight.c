@@ -107,6 +107,46 @@ static void a_machine_in_the_making_is_waited_for(void **state)
 	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
 }
 
+/* More than are credited in one batch, which others wait for. */
+static void many_are_credited_one_part_after_the_other(void **state)
+{
+	static const int count = 200;
+	struct asked a = { 0 };
+	char id[24];
+	int credited = 0;
+
+	(void)state;
+	for (int i = 0; i < count; i++) {
+		snprintf(id, sizeof(id), "cbx_%012d", i);
+		snprintf(a.request.create.slug, sizeof(a.request.create.slug), "box-%d", i);
+		world_create(&w, &a, id);
+	}
+	world_pass(&w, MINUTE);
+	w.d.now_ms += IDLE + SECOND;
+	driver_begin(&w.d);
+	core_gap(w.d.core, IDLE + SECOND);
+	driver_flush(&w.d);
+	for (int i = 0; i < count; i++) {
+		snprintf(id, sizeof(id), "cbx_%012d", i);
+		credited += lease(id).credit_ms > 0;
+	}
+	assert_in_range(credited, 1, count - 1);
+	assert_true(core_gap_left(w.d.core));
+	/* Another one meanwhile. */
+	driver_begin(&w.d);
+	core_gap(w.d.core, SECOND);
+	driver_flush(&w.d);
+	world_settle(&w);
+	assert_false(core_gap_left(w.d.core));
+	for (int i = 0; i < count; i++) {
+		snprintf(id, sizeof(id), "cbx_%012d", i);
+		assert_int_equal(lease(id).state, LEASE_ACTIVE);
+		assert_int_equal(lease(id).credit_ms, IDLE + 2 * SECOND);
+	}
+	world_pass(&w, IDLE + MINUTE);
+	assert_int_equal(lease(id).state, LEASE_EXPIRED);
+}
+
 /* It stood still, say, and cannot know whether somebody else owns its leases by now. */
 static void nothing_ends_beyond_the_own_deadline(void **state)
 {
@@ -454,6 +494,7 @@ int main(void)
 		TEST(a_credit_is_never_more_than_a_whole_idle_time),
 		TEST(a_ttl_is_prolonged_within_bounds),
 		TEST(a_machine_in_the_making_is_waited_for),
+		TEST(many_are_credited_one_part_after_the_other),
 		TEST(nothing_ends_beyond_the_own_deadline),
 		TEST(a_late_renewal_comes_before_the_expiry),
 		TEST(nothing_ends_in_a_frozen_account),

@@ -371,9 +371,98 @@ static void others_may_not_sweep(void **state)
 	assert_int_equal(a.request.result, RESULT_FORBIDDEN);
 }
 
+/* As a process that sees the store for the first time: it may be an old copy. */
+static void start_fresh(void)
+{
+	w.d.config.is_fresh = 1;
+	w.lists = w.deleted = 0;
+	world_restart(&w, NULL);
+}
+
+static int deleted_then;
+
+/* Called with each list of the inventory. */
+static void nothing_was_deleted(struct world *world)
+{
+	deleted_then += world->deleted;
+}
+
+static void a_fresh_start_lists_before_it_deletes(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	create_ready(ID);
+	world_pass(&w, 2 * MINUTE);
+	w.delete_refusals = 1;
+	world_release(&w, &a, ID, 1);
+	world_settle(&w);
+	assert_int_equal(world_alive(&w), 1);
+	w.d.now_ms += 10 * MINUTE;
+	deleted_then = 0;
+	w.during_list = nothing_was_deleted;
+	w.list_fails = 0;
+	start_fresh();
+	/* Creates wait for nothing; and it is a matter of moments. */
+	create_ready(OTHER);
+	world_pass(&w, SECOND);
+	assert_true(w.lists >= 3);
+	assert_int_equal(deleted_then, 0);
+	assert_int_equal(w.deleted, 1);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+}
+
+/* What cannot be listed now is deleted all the same: each permit reads what it concerns. */
+static void a_list_that_fails_stops_no_delete(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	create_ready(ID);
+	world_pass(&w, 2 * MINUTE);
+	w.delete_refusals = 1;
+	world_release(&w, &a, ID, 1);
+	world_settle(&w);
+	w.d.now_ms += 10 * MINUTE;
+	w.list_fails = 1;
+	start_fresh();
+	world_pass(&w, SECOND);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+}
+
+/* Nor does a crash loop list again and again; its deletes wait until it is allowed to. */
+static void a_crash_loop_lists_once_a_minute(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	create_ready(ID);
+	w.delete_refusals = 1;
+	world_release(&w, &a, ID, 1);
+	world_settle(&w);
+	w.d.now_ms += 10 * MINUTE;
+	w.list_fails = 1;
+	/* It ends before anything is deleted. */
+	w.delete_refusals = 1;
+	start_fresh();
+	world_settle(&w);
+	assert_int_equal(w.lists, 1);
+	for (int i = 0; i < 20; i++) {
+		start_fresh();
+		world_settle(&w);
+		assert_int_equal(w.lists, 0);
+	}
+	world_pass(&w, 61 * SECOND);
+	assert_true(w.lists > 0);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		SWEEP_TEST(a_fresh_start_lists_before_it_deletes),
+		SWEEP_TEST(a_list_that_fails_stops_no_delete),
+		SWEEP_TEST(a_crash_loop_lists_once_a_minute),
 		SWEEP_TEST(what_the_ledger_names_is_no_orphan),
 		SWEEP_TEST(an_orphan_is_reported_and_stays),
 		SWEEP_TEST(an_operator_may_have_it_deleted),

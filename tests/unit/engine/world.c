@@ -304,6 +304,8 @@ static int toy_list(void *instance, struct lessor_call *call, uint32_t kind)
 	if (kind == LESSOR_KIND_SENTINEL)
 		return sentinels_list(w, call);
 	w->lists++;
+	if (w->during_list)
+		w->during_list(w);
 	if (w->list_fails > 0) {
 		w->list_fails--;
 		return lessor_retry(call, LESSOR_CLASS_TRANSIENT, 0, "half of the pages");

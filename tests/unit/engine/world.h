@@ -67,6 +67,8 @@ struct world {
 	void (*before_create)(struct world *w, struct lessor_call *call);
 	/* and in the middle of an observation */
 	void (*during_look)(struct world *w, struct lessor_call *call);
+	/* and when the inventory is listed */
+	void (*during_list)(struct world *w);
 	/* and when a cleanup begins */
 	void (*before_cleanup)(struct world *w, struct lessor_call *call);
 };

@@ -9,6 +9,7 @@
 #include "driver/pg_proxy_control.h"
 #include "driver/postgres.h"
 #include "store/rows.h"
+#include "store/shard.h"
 #include "unit/test.h"
 #include "util/alloc.h"
 #include "util/env.h"
@@ -117,9 +118,9 @@ static int insert(int64_t n, const char *name, struct err *err)
 	return store_run(store, stmt, "inserting", err);
 }
 
-static int64_t count_by(struct store *s, struct err *err)
+static int64_t number_by(struct store *s, const char *sql, struct err *err)
 {
-	struct statement *stmt = prepare(s, "SELECT count(*) FROM thing");
+	struct statement *stmt = prepare(s, sql);
 	int64_t n;
 
 	if (store_row(s, stmt, "counting", err))
@@ -127,6 +128,11 @@ static int64_t count_by(struct store *s, struct err *err)
 	n = column_number(stmt, 0);
 	statement_end(stmt);
 	return n;
+}
+
+static int64_t count_by(struct store *s, struct err *err)
+{
+	return number_by(s, "SELECT count(*) FROM thing", err);
 }
 
 static int64_t committed(void)
@@ -539,36 +545,75 @@ static void test_a_snapshot_with_an_error(void **state)
 
 /* ---- two connections ------------------------------------------------------------------------------ */
 
+static void claim(struct store *s, const char *nonce, int64_t ttl_ms)
+{
+	struct shard_claim terms = {
+		.account = "hetzner", .nonce = nonce, .address = "here", .ttl_ms = ttl_ms
+	};
+	struct shard row;
+	struct err err = { 0 };
+
+	if (shard_claim(s, &terms, &row, &err))
+		fail_msg("%s", err.text);
+}
+
+/* Whoever does not get it goes on without. */
 static void test_create_lock(void **state)
+{
+	static const char lock_limit[] = "SELECT current_setting('lock_timeout')";
+	struct store *other;
+	struct err err = { 0 };
+	int64_t begun;
+
+	NEEDS_SERVER;
+	other = open_as(store_open_tool);
+	/* An owner whose time is not up: it is not ended. */
+	claim(store, "11111111111111111111111111111111", 60000);
+	begin();
+	assert_int_equal(store_create_lock(store, NULL), 0);
+	assert_int_equal(store_create_lock(store, NULL), 0);
+	assert_int_equal(insert(1, "a", NULL), 0);
+	assert_int_equal(count_by(store, NULL), 1);
+	assert_int_equal(store_begin(other, NULL), 0);
+	begun = env_mono_ms(&env);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(store_create_lock(other, &err), 1);
+	assert_int_equal(err.kind, ERR_BUSY);
+	/* They wait together. */
+	assert_true(env_mono_ms(&env) - begun < 10000);
+	assert_int_equal(count_by(other, NULL), 0);
+	assert_int_equal(store_commit(other, NULL), 0);
+	assert_false(store_broken(other));
+	commit();
+	assert_int_equal(store_begin(other, NULL), 0);
+	assert_int_equal(store_create_lock(other, NULL), 0);
+	assert_int_equal(count_by(other, NULL), 1);
+	/* Other locks are waited for as before. */
+	assert_int_equal(number_by(other, lock_limit, NULL), 0);
+	assert_int_equal(store_commit(other, NULL), 0);
+	store_close(other);
+}
+
+/* An owner that stands still in a create, and whose account nobody else serves. */
+static void test_the_create_lock_is_taken_from_a_stopped_owner(void **state)
 {
 	struct store *other;
 	struct err err = { 0 };
 
 	NEEDS_SERVER;
 	other = open_as(store_open_tool);
+	claim(store, "22222222222222222222222222222222", 1);
 	begin();
 	assert_int_equal(store_create_lock(store, NULL), 0);
-	assert_int_equal(count_by(store, NULL), 0);
-	/* Not to be had while the first has it. */
-	postgres_sql(url, "ALTER DATABASE \"postgres\" SET lock_timeout = 0");
-	assert_int_equal(postgres_number(url, "SELECT count(*) FROM pg_locks WHERE"
-					      " locktype = 'advisory' AND granted"),
-			 1);
+	assert_int_equal(insert(1, "a", NULL), 0);
+	assert_int_equal(count_by(store, NULL), 1);
 	assert_int_equal(store_begin(other, NULL), 0);
-	{
-		struct statement *stmt = prepare(other, "SET LOCAL lock_timeout = '50ms'");
-
-		assert_int_equal(store_run(other, stmt, "setting a limit", NULL), 0);
-	}
-	assert_int_equal(store_create_lock(other, NULL), 0);
-	assert_int_equal(count_by(other, &err), -1);
-	assert_int_equal(err.kind, ERR_BUSY);
-	store_rollback(other);
-	commit();
-	assert_int_equal(store_begin(other, NULL), 0);
-	assert_int_equal(store_create_lock(other, NULL), 0);
+	if (store_create_lock(other, &err))
+		fail_msg("%s", err.text);
 	assert_int_equal(count_by(other, NULL), 0);
 	assert_int_equal(store_commit(other, NULL), 0);
+	assert_int_equal(store_commit(store, &err), -1);
+	assert_int_equal(committed(), 0);
 	store_close(other);
 }
 
@@ -607,7 +652,7 @@ static void test_the_writer_goes_on_after_a_crash(void **state)
 	postgres_crash(pg);
 	assert_int_equal(store_begin(store, &err), -1);
 	assert_int_equal(err.kind, ERR_BUSY);
-	assert_int_equal(store_state(store), STORE_LOCKED);
+	assert_int_equal(store_state(store), STORE_AWAY);
 	assert_false(store_broken(store));
 	postgres_restart(pg);
 	begin();
@@ -615,6 +660,35 @@ static void test_the_writer_goes_on_after_a_crash(void **state)
 	commit();
 	assert_int_equal(store_state(store), STORE_WRITABLE);
 	assert_int_equal(committed(), 2);
+}
+
+static void assert_writes_nothing(struct store *s)
+{
+	struct statement *stmt = prepare(s, "INSERT INTO thing(n, name) VALUES(7, 'x') RETURNING n");
+	struct err err = { 0 };
+
+	assert_int_equal(store_row(s, stmt, "inserting", &err), -1);
+	assert_int_equal(err.kind, ERR_REFUSED);
+	assert_int_equal(count_by(s, NULL), 0);
+}
+
+static void test_a_reader_cannot_write(void **state)
+{
+	struct store *reader, *view;
+
+	NEEDS_SERVER;
+	reader = reader_open();
+	assert_writes_nothing(reader);
+	assert_int_equal(store_open_view(url, &view, NULL), 0);
+	assert_writes_nothing(view);
+	store_close(view);
+	if (postgres_can_crash(pg)) {
+		postgres_crash(pg);
+		postgres_restart(pg);
+		/* In its next session, too. */
+		assert_writes_nothing(reader);
+	}
+	store_close(reader);
 }
 
 static void test_a_reader_connects_again(void **state)
@@ -776,8 +850,10 @@ int main(void)
 		TEST(test_snapshot),
 		TEST(test_a_snapshot_with_an_error),
 		TEST(test_create_lock),
+		TEST(test_the_create_lock_is_taken_from_a_stopped_owner),
 		TEST(test_the_writer_is_broken_by_a_crash),
 		TEST(test_the_writer_goes_on_after_a_crash),
+		TEST(test_a_reader_cannot_write),
 		TEST(test_a_reader_connects_again),
 		TEST(test_a_silent_server_is_given_up),
 		TEST(test_a_poll_does_not_wait),

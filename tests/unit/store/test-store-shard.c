@@ -531,7 +531,14 @@ static void the_gap_of_a_claim(void **state)
 	assert_true(own.gap_ms >= TTL_MS && own.gap_ms < 20000);
 }
 
-/* Leases are credited in the transaction after the one that measured the gap, or by the next owner. */
+static int credit(struct store *store)
+{
+	if (store_begin(store, NULL))
+		return -1;
+	return shard_credit(store, NULL) ? -1 : store_commit(store, NULL);
+}
+
+/* Leases are credited after the transaction that measured the gap, or by the next owner. */
 static void a_gap_is_told_until_it_is_credited(void **state)
 {
 	struct store *a = shard_store(NULL), *b = shard_store(NULL);
@@ -540,17 +547,52 @@ static void a_gap_is_told_until_it_is_credited(void **state)
 	(void)state;
 	assert_int_equal(shard_take(a, NULL), 0);
 	assert_int_equal(shard_renew(a, NULL), 0);
-	assert_int_equal(shard_renew(a, NULL), 0);
+	assert_int_equal(credit(a), 0);
 	shard_take_over(b, 10000, &own);
 	assert_in_range(own.gap_ms, TTL_MS, 2 * TTL_MS - 1);
-	/* One that loads, and dies before it has credited. */
-	assert_int_equal(shard_renew(b, NULL), 0);
+	assert_true(own.is_owed);
+	/* One that loads and renews, and dies before it has credited. */
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(shard_renew(b, NULL), 0);
+	assert_true(store_shard(b)->is_owed);
 	shard_take_over(a, 10000, &own);
 	assert_in_range(own.gap_ms, 2 * TTL_MS, 3 * TTL_MS - 1);
-	assert_int_equal(shard_renew(a, NULL), 0);
-	assert_int_equal(shard_renew(a, NULL), 0);
+	/* Nor does a credit count that was not committed. */
+	assert_int_equal(store_begin(a, NULL), 0);
+	assert_int_equal(shard_credit(a, NULL), 0);
+	store_rollback(a);
 	shard_take_over(b, 10000, &own);
+	assert_in_range(own.gap_ms, 3 * TTL_MS, 4 * TTL_MS - 1);
+	assert_int_equal(credit(b), 0);
+	shard_take_over(a, 10000, &own);
 	assert_in_range(own.gap_ms, TTL_MS, 2 * TTL_MS - 1);
+}
+
+/* What was credited is not told again, and short pauses are none. */
+static void only_a_gap_is_owed(void **state)
+{
+	struct store *a = shard_store(NULL);
+	int64_t renewed_ms;
+
+	(void)state;
+	shard_terms.ttl_ms = 60000;
+	assert_int_equal(shard_take(a, NULL), 0);
+	assert_false(store_shard(a)->is_owed);
+	pair_sql(&pair, PAIR_PRIMARY, database, NULL, 0,
+		 "UPDATE shard SET renewed_ms = renewed_ms - 100000, watched_ms = 0");
+	assert_int_equal(shard_yield(a, NULL), 0);
+	assert_int_equal(shard_take(a, NULL), 0);
+	assert_true(store_shard(a)->gap_ms >= 100000);
+	assert_true(store_shard(a)->is_owed);
+	renewed_ms = store_shard(a)->renewed_ms;
+	assert_int_equal(credit(a), 0);
+	assert_false(store_shard(a)->is_owed);
+	assert_int_equal(shard_column(PAIR_PRIMARY, "watched_ms"), renewed_ms);
+	for (int i = 0; i < 2; i++) {
+		renewed_ms = store_shard(a)->renewed_ms;
+		assert_int_equal(shard_renew(a, NULL), 0);
+		assert_int_equal(shard_column(PAIR_PRIMARY, "watched_ms"), renewed_ms);
+	}
 }
 
 /* ---- clocks ------------------------------------------------------------------------------------- */
@@ -671,6 +713,7 @@ int main(void)
 		TEST(who_tells_late_is_heard),
 		TEST(the_gap_of_a_claim),
 		TEST(a_gap_is_told_until_it_is_credited),
+		TEST(only_a_gap_is_owed),
 		TEST(a_clock_that_moves_presumes_permits),
 		TEST(all_rows_are_read),
 	};

@@ -11,10 +11,11 @@
 #include <string.h>
 
 #include "driver/postgres.h"
-#include "scratch.h"
+#include "store/postgres/schema.h"
 #include "store/postgres/translate.h"
 #include "store/runs.h"
 #include "store/tables.h"
+#include "unit/store/scratch.h"
 #include "unit/test.h"
 #include "util/text.h"
 
@@ -479,6 +480,51 @@ static void several_may_be_the_first(void **state)
 	url = shared;
 }
 
+static PGresult *sql_on(PGconn *conn, const char *sql)
+{
+	PGresult *result = PQexec(conn, sql);
+	ExecStatusType status = PQresultStatus(result);
+
+	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+		fail_msg("%s: %s", sql, PQerrorMessage(conn));
+	return result;
+}
+
+/* A daemon of the version before has a table in use, while one of this version starts. */
+static void a_migration_that_waits_stops_nobody(void **state)
+{
+	const char *shared = url;
+	PGconn *user, *other;
+	pthread_t thread;
+	struct err err = { 0 };
+
+	(void)state;
+	url = postgres_database(server);
+	postgres_sql(url, pg_schema_13);
+	postgres_sql(url,
+		     "CREATE TABLE lessor_schema(number bigint PRIMARY KEY, oldest bigint NOT NULL);"
+		     "INSERT INTO lessor_schema(number, oldest) VALUES(13, 13)");
+	user = PQconnectdb(url);
+	other = PQconnectdb(url);
+	PQclear(sql_on(user, "BEGIN; SELECT count(*) FROM lease"));
+	assert_int_equal(pthread_create(&thread, NULL, open_first, &err), 0);
+	while (!postgres_number(url, "SELECT count(*) FROM pg_locks WHERE NOT granted"
+				     " AND relation = 'lease'::regclass"))
+		assert_int_equal(err.kind, ERR_NONE);
+	PQclear(sql_on(other, "SET statement_timeout = '10s'"));
+	PQclear(sql_on(other,
+		       "INSERT INTO beat VALUES(1, 1); SELECT count(*) FROM lease, resource"));
+	assert_int_equal(postgres_number(url, "SELECT number FROM lessor_schema"), 13);
+	PQclear(sql_on(user, "COMMIT"));
+	pthread_join(thread, NULL);
+	if (err.kind)
+		fail_msg("%s", err.text);
+	assert_true(postgres_number(url, "SELECT number FROM lessor_schema") >= 15);
+	PQfinish(user);
+	PQfinish(other);
+	url = shared;
+}
+
 static void a_newer_schema_is_read_but_not_written(void **state)
 {
 	const char *other = postgres_database(server);
@@ -557,6 +603,7 @@ int main(void)
 		TEST(two_accounts_do_not_wait_for_each_other),
 		TEST(rows_are_numbered_as_they_come),
 		TEST(several_may_be_the_first),
+		TEST(a_migration_that_waits_stops_nobody),
 		TEST(a_newer_schema_is_read_but_not_written),
 		TEST(a_database_of_another_encoding_is_refused),
 	};

@@ -264,6 +264,49 @@ static void update(const struct lease *l)
 	scratch_commit();
 }
 
+static struct store_create_facts facts_of(const struct store_create *create)
+{
+	struct store_create_facts facts;
+
+	assert_int_equal(store_create_facts(store, create, &facts, NULL), 0);
+	return facts;
+}
+
+/* One question gives what the single ones would. */
+static void all_about_a_create_is_read_at_once(void **state)
+{
+	struct lease l = scratch_insert("cbx_000000000001");
+	const struct store_idempotency known = { .hash = "h", .lease_n = l.n };
+	const struct store_create same = { l.owner, l.org, l.account, l.slug, "key", l.id, "token" };
+	const struct store_create theirs = { "bob", l.org, "x", l.slug, "key", "cbx_2", "token" };
+	const struct store_create bare = { l.owner, l.org, l.account, "other", "", "", "" };
+	struct store_create_facts facts = facts_of(&same);
+
+	(void)state;
+	assert_true(!facts.has_key && facts.has_id && !facts.is_canceled && facts.is_slug_taken);
+	scratch_begin();
+	assert_int_equal(store_idempotency_put(store, l.owner, l.org, "key", &known, 1, NULL), 0);
+	assert_int_equal(store_create_cancel(store, l.id, "token", l.owner, l.org, 1, NULL), 0);
+	scratch_commit();
+	facts = facts_of(&same);
+	assert_true(facts.has_key && facts.has_id && facts.is_canceled && facts.is_slug_taken);
+	assert_int_equal(facts.have.owner, 1);
+	assert_int_equal(facts.have.account, 1);
+	assert_int_equal(facts.have.micros_owner, 12345);
+	facts = facts_of(&theirs);
+	assert_true(!facts.has_key && !facts.has_id && !facts.is_canceled && !facts.is_slug_taken);
+	assert_int_equal(facts.have.all, 1);
+	assert_int_equal(facts.have.org, 1);
+	assert_int_equal(facts.have.owner, 0);
+	assert_int_equal(facts.have.account, 0);
+	facts = facts_of(&bare);
+	assert_true(!facts.has_key && !facts.has_id && !facts.is_canceled && !facts.is_slug_taken);
+	l.state = LEASE_RELEASED;
+	update(&l);
+	facts = facts_of(&same);
+	assert_true(facts.has_id && !facts.is_slug_taken);
+}
+
 static void counts_are_of_what_may_cost(void **state)
 {
 	struct lease l = scratch_insert("cbx_000000000001");
@@ -518,6 +561,7 @@ int main(void)
 		TEST(ownership_is_part_of_the_query),
 		TEST(a_slug_names_live_leases_only),
 		TEST(lists_page_newest_first),
+		TEST(all_about_a_create_is_read_at_once),
 		TEST(counts_are_of_what_may_cost),
 		TEST(the_timeline_pages),
 		TEST(idempotency_keys_are_per_owner),
