@@ -500,14 +500,6 @@ void relay_owner(const struct relay *relay, const char *account, struct relay_ro
 		relay->config.find(relay->config.arg, account, ret);
 }
 
-int relay_is_elsewhere(const struct relay *relay, const char *account)
-{
-	struct relay_route route;
-
-	relay_owner(relay, account, &route);
-	return route.place == RELAY_OTHER;
-}
-
 int relay_post(struct relay *relay, const struct relay_post *post, relay_post_fn done, void *arg)
 {
 	static const char type[] = "content-type: " FORWARDED_JSON;

@@ -96,7 +96,13 @@ int relay_post(struct relay *relay, const struct relay_post *post, relay_post_fn
 /* Who owns the account, as far as is known? NULL: this daemon. */
 void relay_owner(const struct relay *relay, const char *account, struct relay_route *ret);
 /* Is it another daemon? */
-int relay_is_elsewhere(const struct relay *relay, const char *account);
+static inline int relay_is_elsewhere(const struct relay *relay, const char *account)
+{
+	struct relay_route route;
+
+	relay_owner(relay, account, &route);
+	return route.place == RELAY_OTHER;
+}
 /* How many requests are with other daemons, or wait. */
 size_t relay_count(const struct relay *relay);
 const struct relay_counters *relay_counters(const struct relay *relay);

@@ -74,7 +74,6 @@ struct engine_config {
 	 * had its try, if there are sweeps. Set by the engine.
 	 */
 	int is_fresh;
-	int64_t store_ahead_ms; /* at the claim, as in core_store_clock; set by the engine */
 	/*
 	 * Identifies the machine and the database file; "": not checked. If it differs from that of
 	 * the last start, all accounts are fenced until an operator takes them over.
