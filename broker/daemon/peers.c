@@ -17,8 +17,8 @@ struct owned {
 	struct shard row;
 	int64_t read_ms; /* monotonic clock */
 	int64_t takeovers;
-	int64_t most_seq; /* that was read since the last fail-over that froze it */
-	int64_t lost_seq; /* that was read before, if that fail-over has lost it; 0: it has not */
+	int64_t most_seq; /* that was read since the last loss */
+	int64_t lost_seq; /* that was read before it and is to be told; 0: nothing is */
 };
 
 struct view {
@@ -102,7 +102,10 @@ void peers_saw_daemon(struct peers *peers, const struct store_daemon *row)
 									   peers->begun_ms;
 }
 
-/* Was more read before the fail-over that the row tells of than the row had after it? */
+/*
+ * Was more read before than the row has, or than it had at the fail-over that it tells of? It may
+ * tell of none any more, or not yet. What somebody has found is not told again.
+ */
 static void compare_seq(struct owned *owned, const struct owned *before)
 {
 	int64_t at = shards_failed_over_at(&owned->row);
@@ -110,12 +113,12 @@ static void compare_seq(struct owned *owned, const struct owned *before)
 	owned->most_seq = owned->row.seq;
 	if (!before)
 		return;
-	if (owned->row.frozen[0] && strcmp(owned->row.frozen, before->row.frozen) != 0)
-		owned->lost_seq = at >= 0 && before->most_seq > at ? before->most_seq : 0;
-	else if (before->most_seq > owned->most_seq)
-		owned->most_seq = before->most_seq;
-	if (at >= 0 && !owned->lost_seq)
-		owned->lost_seq = before->lost_seq;
+	owned->lost_seq = before->lost_seq;
+	if (before->most_seq > owned->row.seq ||
+	    (at >= 0 && before->most_seq > at && strcmp(owned->row.frozen, before->row.frozen) != 0))
+		owned->lost_seq = before->most_seq;
+	if (owned->row.frozen[0] && at < 0)
+		owned->lost_seq = 0;
 }
 
 int64_t peers_lost(struct peers *peers, size_t *at, const char **ret_account)
@@ -128,6 +131,16 @@ int64_t peers_lost(struct peers *peers, size_t *at, const char **ret_account)
 			return owned->lost_seq;
 	}
 	return 0;
+}
+
+void peers_told(struct peers *peers, const char *account)
+{
+	struct owned *owned = owned_find(&peers->view, account);
+
+	pthread_mutex_lock(&peers->lock);
+	if (owned)
+		owned->lost_seq = 0;
+	pthread_mutex_unlock(&peers->lock);
 }
 
 void peers_saw_shard(struct peers *peers, const struct shard *row)
@@ -267,6 +280,8 @@ int64_t peers_seq(struct peers *peers, const char *account)
 	pthread_mutex_lock(&peers->lock);
 	owned = owned_find(&peers->view, account);
 	seq = owned ? owned->most_seq : 0;
+	if (owned && owned->lost_seq > seq)
+		seq = owned->lost_seq;
 	pthread_mutex_unlock(&peers->lock);
 	return seq;
 }

@@ -36,6 +36,8 @@ void peers_end(struct peers *peers);
  * was read; 0: there is no more. By the reading thread.
  */
 int64_t peers_lost(struct peers *peers, size_t *at, const char **ret_account);
+/* It was told to the database. */
+void peers_told(struct peers *peers, const char *account);
 /* A daemon that has been silent for PEERS_FORGOTTEN_MS; 0: there is one. */
 int peers_forgotten(struct peers *peers, int64_t now_ms, struct store_daemon *ret);
 
@@ -50,7 +52,7 @@ void peers_route(struct peers *peers, const char *account, int is_ours, int64_t 
 /* The ids of the daemons that are alive, this one among them; at most `max`. */
 size_t peers_living(struct peers *peers, int64_t now_ms, char (*ids)[STORE_DAEMON_ID_SIZE],
 		    size_t max);
-/* The highest seq of the account that was read, since its last fail-over; 0: none. */
+/* The highest seq of the account that was read, since its last loss that was told; 0: none. */
 int64_t peers_seq(struct peers *peers, const char *account);
 void peers_each_daemon(struct peers *peers, int64_t now_ms, daemons_fn fn, void *arg);
 void peers_each_account(struct peers *peers, int64_t now_ms, daemons_account_fn fn, void *arg);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/owner.h"
 #include "store/survey.h"
 #include "util/alloc.h"
 #include "util/hash.h"
@@ -55,7 +56,7 @@ static int round_run(struct daemon_registry *registry, struct err *err)
 	size_t at = 0;
 
 	if (!registry->store &&
-	    store_open_tool(registry->target, registry->config.env, &registry->store, err))
+	    store_open_poll(registry->target, registry->config.env, &registry->store, err))
 		return -1;
 	registry->self.seen_ms = env_wall_ms(registry->config.env);
 	if (store_daemon_put(registry->store, &registry->self, err))
@@ -66,8 +67,9 @@ static int round_run(struct daemon_registry *registry, struct err *err)
 		return -1;
 	peers_end(registry->peers);
 	while ((seq = peers_lost(registry->peers, &at, &account)) != 0) {
-		if (shards_doubt(registry->store, account, seq, err))
+		if (shards_doubt(registry->store, account, seq, OWNER_PRESUME_MS, err))
 			return -1;
+		peers_told(registry->peers, account);
 	}
 	return peers_forgotten(registry->peers, now, &forgotten) ?
 		       0 :

@@ -15,7 +15,7 @@ struct daemon_registry;
 
 struct registry_config {
 	const struct env *env;
-	const char *store; /* for store_open_tool; NULL: the store is not shared */
+	const char *store; /* for store_open_poll; NULL: the store is not shared */
 	const char *version;
 	const char *const *accounts; /* of this daemon; borrowed until registry_new returns */
 	size_t account_count;

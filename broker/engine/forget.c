@@ -53,6 +53,19 @@ static void list_start(struct core *core, struct core_account *account, uint32_t
 	step->owner_data = &forget_mark;
 }
 
+/* Nothing is concluded from absence in a frozen account. -1: it is; the answer says so. */
+static int check_frozen(const struct core_account *account, struct engine_request *r)
+{
+	if (!account->frozen[0])
+		return 0;
+	request_fail(r, RESULT_UNAVAILABLE, "account_frozen",
+		     "account %s is frozen until it is compared with the database, so nothing was "
+		     "forgotten; see: lessor sweep; to forget a row all the same, name it: --resource "
+		     "ROW",
+		     account->account->config.name);
+	return -1;
+}
+
 /* Can the account be asked? -1: no, and the answer says why. */
 static int check_account(const struct core *core, const struct core_account *account,
 			 const struct lease *l, struct engine_request *r)
@@ -72,7 +85,7 @@ static int check_account(const struct core *core, const struct core_account *acc
 			     "account %s is not verified yet; nothing was forgotten; try again",
 			     l->account);
 	else
-		return 0;
+		return check_frozen(account, r);
 	return -1;
 }
 
@@ -227,6 +240,8 @@ static int forget_continue(struct core *core, struct core_account *account, cons
 			     "again");
 		return 0;
 	}
+	if (!r->row && check_frozen(account, r))
+		return 0;
 	if (check_settled(core, a, r) || check_listed(core, a, step, r))
 		return 0;
 	kind = next_kind(a, r, step->list_kind);

@@ -31,7 +31,7 @@ struct statement {
 };
 
 /* How a store is opened: see the functions of store.h, runs.h and move.h. */
-enum store_use { STORE_DAEMON, STORE_TOOL, STORE_READER, STORE_VIEW, STORE_SOURCE };
+enum store_use { STORE_DAEMON, STORE_TOOL, STORE_READER, STORE_VIEW, STORE_SOURCE, STORE_POLL };
 
 /* How a backend opens its stores; `name` is what the configuration says. */
 struct opener {

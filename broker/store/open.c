@@ -34,6 +34,11 @@ int store_open_tool(const char *name, const struct env *env, struct store **ret,
 	return open_as(name, STORE_TOOL, env, ret, err);
 }
 
+int store_open_poll(const char *name, const struct env *env, struct store **ret, struct err *err)
+{
+	return open_as(name, STORE_POLL, env, ret, err);
+}
+
 int store_open_reader(const char *name, struct store **ret, struct err *err)
 {
 	return open_as(name, STORE_READER, NULL, ret, err);

@@ -11,6 +11,9 @@
 #include "util/bug.h"
 #include "util/text.h"
 
+/* By the database's clock. */
+#define NOW "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+
 int64_t shard_clock_ms(void)
 {
 	struct timespec now;
@@ -134,7 +137,8 @@ int64_t shards_failed_over_at(const struct shard *row)
 							      strtoll(row->frozen + len, NULL, 10);
 }
 
-int shards_doubt(struct store *store, const char *account, int64_t seen_seq, struct err *err)
+int shards_doubt(struct store *store, const char *account, int64_t seen_seq, int64_t presume_ms,
+		 struct err *err)
 {
 	struct statement *stmt;
 
@@ -144,14 +148,17 @@ int shards_doubt(struct store *store, const char *account, int64_t seen_seq, str
 		return -1;
 	/* In the statement: by now it may be another failover, or none. */
 	stmt = store_prepare(store,
-			     "UPDATE shard SET frozen = '" SHARD_LOST_SEEN "' WHERE account = ?1"
-			     " AND CASE WHEN frozen LIKE '" SHARD_FAILED_OVER "%' THEN"
+			     "UPDATE shard SET frozen = '" SHARD_LOST_SEEN "', presumed_until_ms ="
+			     " greatest(presumed_until_ms, " NOW " + ?3) WHERE account = ?1"
+			     " AND CASE WHEN frozen = '' THEN 0"
+			     " WHEN frozen LIKE '" SHARD_FAILED_OVER "%' THEN"
 			     " substr(frozen, length('" SHARD_FAILED_OVER "') + 1)::bigint"
 			     " ELSE ?2 END < ?2",
 			     err);
 	if (stmt) {
 		bind_text(stmt, 1, account);
 		bind_number(stmt, 2, seen_seq);
+		bind_number(stmt, 3, presume_ms);
 	}
 	if (!stmt || store_run(store, stmt, "telling that a database has lost changes", err)) {
 		store_rollback(store);
@@ -188,8 +195,7 @@ int shards_each(struct store *store, shard_fn fn, void *arg, struct err *err)
 	stmt = store_prepare(store,
 			     "SELECT account, owner, address, epoch, seq, frozen, gen, since_ms,"
 			     " renewed_ms, expires_ms, presumed_until_ms,"
-			     " (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
-			     " FROM shard ORDER BY account",
+			     " " NOW " FROM shard ORDER BY account",
 			     err);
 	if (!stmt)
 		return -1;

@@ -51,9 +51,11 @@ int shards_each(struct store *store, shard_fn fn, void *arg, struct err *err);
 /* The seq in the first reason; -1: it is not frozen, or for another reason. */
 int64_t shards_failed_over_at(const struct shard *row);
 /*
- * This daemon has seen `seen_seq` before the failover: if the row had less then, it stays frozen
- * until an operator decides. Not within a transaction. Any connection.
+ * This daemon has seen `seen_seq`, and less later: if the row is not frozen, or had less at its
+ * failover, it is frozen until an operator decides, and permits are presumed for `presume_ms`. Not
+ * within a transaction. Any connection.
  */
-int shards_doubt(struct store *store, const char *account, int64_t seen_seq, struct err *err);
+int shards_doubt(struct store *store, const char *account, int64_t seen_seq, int64_t presume_ms,
+		 struct err *err);
 /* Is the row held by somebody whose time is not up? */
 int shard_is_held(const struct shard *row);

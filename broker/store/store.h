@@ -43,6 +43,8 @@ struct store;
 int store_open(const char *path, const struct env *env, struct store **ret, struct err *err);
 /* For `lessord token`: writes while a daemon may be running; same checks, no daemon lock. */
 int store_open_tool(const char *path, const struct env *env, struct store **ret, struct err *err);
+/* The same for what is asked every second, and better again soon than waited for. */
+int store_open_poll(const char *path, const struct env *env, struct store **ret, struct err *err);
 /* Read-only, for another thread of the daemon that holds `path`. */
 int store_open_reader(const char *path, struct store **ret, struct err *err);
 /*

@@ -20,6 +20,7 @@
 #define OPTIONS_MAX 80
 #define PATIENCE_MS 5000
 #define TOOL_PATIENCE_MS 60000
+#define POLL_PATIENCE_MS 2000
 #define CONNECT_MS 5000 /* a writer's attempt, in all; libpq's own limit is per host */
 #define ATTEMPT_MS 3000 /* a reader's */
 #define RETRY_MS 1000
@@ -153,6 +154,8 @@ struct pg_connection *pg_new(const char *name, const struct pg_connection *lease
 								      TOOL_PATIENCE_MS;
 	c->failed_at = -1;
 	name_set(c);
+	if (use == STORE_POLL)
+		c->patience_ms = POLL_PATIENCE_MS;
 	return c;
 }
 

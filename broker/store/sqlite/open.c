@@ -222,7 +222,8 @@ static int leases_open(const char *path, const struct env *env, enum store_use u
 	struct err own = { 0 };
 	struct store *store;
 
-	if (store_open_writer(path, &schema_leases, use == STORE_TOOL ? WRITER_TOOL : WRITER_DAEMON,
+	if (store_open_writer(path, &schema_leases,
+			      use == STORE_TOOL || use == STORE_POLL ? WRITER_TOOL : WRITER_DAEMON,
 			      &store, err))
 		return -1;
 	if (identity_make(store, env, &own) || (use != STORE_SOURCE && moved_check(store, &own))) {
@@ -386,6 +387,7 @@ int sqlite_open(const char *name, enum store_use use, const struct env *env, str
 	switch (use) {
 	case STORE_DAEMON:
 	case STORE_TOOL:
+	case STORE_POLL:
 	case STORE_SOURCE:
 		return leases_open(name, env, use, ret, err);
 	case STORE_READER:

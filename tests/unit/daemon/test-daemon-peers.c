@@ -228,7 +228,6 @@ static void a_failover_is_compared_with_what_was_seen(void **state)
 	(void)state;
 	at_seq(100, "");
 	at_seq(90, "");
-	assert_int_equal(lost(), 0);
 	assert_int_equal(peers_seq(peers, "one"), 100);
 	at_seq(93, SHARD_FAILED_OVER "90");
 	assert_int_equal(lost(), 100);
@@ -241,6 +240,30 @@ static void a_failover_is_compared_with_what_was_seen(void **state)
 	assert_int_equal(peers_seq(peers, "one"), 99);
 	at_seq(101, SHARD_FAILED_OVER "99");
 	assert_int_equal(lost(), 0);
+}
+
+/* When the database was read again, the fail-over was over. */
+static void a_loss_that_is_seen_late_is_told(void **state)
+{
+	(void)state;
+	at_seq(100, "");
+	at_seq(97, "");
+	assert_int_equal(lost(), 100);
+	/* A claim that comes first knows it, too. */
+	assert_int_equal(peers_seq(peers, "one"), 100);
+	at_seq(105, "");
+	assert_int_equal(lost(), 100);
+	peers_told(peers, "one");
+	assert_int_equal(lost(), 0);
+	assert_int_equal(peers_seq(peers, "one"), 105);
+	/* Once; and not at all, if it was found otherwise. */
+	at_seq(106, "");
+	assert_int_equal(lost(), 0);
+	at_seq(50, "the account is ahead");
+	assert_int_equal(lost(), 0);
+	at_seq(51, "");
+	assert_int_equal(lost(), 0);
+	assert_int_equal(peers_seq(peers, "one"), 51);
 }
 
 int main(void)
@@ -257,6 +280,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(each_passing_on_is_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_failover_is_compared_with_what_was_seen, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_loss_that_is_seen_late_is_told, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -305,6 +305,24 @@ static void b5_nothing_is_forgotten_unseen(void **state)
 	assert_int_equal(first_row(ID).state, LESSOR_STATE_PRESENT);
 }
 
+/* Its database may have lost changes: what it says is not all that there is. */
+static void nothing_is_forgotten_in_a_frozen_account(void **state)
+{
+	struct asked a;
+
+	(void)state;
+	stuck();
+	w.cloud[0].alive = 0;
+	core_freeze(w.d.core, "toy", "why");
+	a = resolve(RESOLVE_FORGET, TOKEN_ADMIN, 0, "");
+	assert_int_equal(a.request.result, RESULT_UNAVAILABLE);
+	assert_string_equal(a.request.code, "account_frozen");
+	assert_int_equal(first_row(ID).state, LESSOR_STATE_PRESENT);
+	core_freeze(w.d.core, "toy", "");
+	a = resolve(RESOLVE_FORGET, TOKEN_ADMIN, 0, "");
+	assert_int_equal(a.request.result, RESULT_OK);
+}
+
 /* The operator names the id; the delete still needs a read that proves it ours. */
 static void an_adopted_id_is_proven_before_its_delete(void **state)
 {
@@ -609,6 +627,7 @@ int main(void)
 		TEST(attention_says_what_to_do),
 		TEST(a_retry_is_due_at_once),
 		TEST(forgetting_is_an_admins),
+		TEST(nothing_is_forgotten_in_a_frozen_account),
 		TEST(what_is_forgotten_is_never_deleted),
 		TEST(a_live_lease_forgets_nothing),
 		TEST(forgetting_between_permit_and_delete_is_refused),

@@ -808,6 +808,29 @@ static void test_a_silent_server_is_given_up(void **state)
 	pg_proxy_stop(&proxy);
 }
 
+/* Another transaction may hold what it writes, and what it reads is old by then. */
+static void test_a_poll_does_not_wait(void **state)
+{
+	struct statement *stmt;
+	struct store *poll;
+	struct err err = { 0 };
+	int64_t begun;
+
+	NEEDS_SERVER;
+	poll = open_as(store_open_poll);
+	begin();
+	assert_int_equal(insert(1, "a", &err), 0);
+	assert_int_equal(count_by(store, &err), 1);
+	stmt = prepare(poll, "INSERT INTO thing(n, name) VALUES(1, 'b')");
+	begun = env_mono_ms(&env);
+	assert_int_equal(store_begin(poll, &err), 0);
+	assert_int_equal(store_run(poll, stmt, "inserting", &err), 0);
+	assert_int_equal(store_commit(poll, &err), -1);
+	assert_in_range(env_mono_ms(&env) - begun, 1000, 8000);
+	store_close(poll);
+	commit();
+}
+
 /* ---- names ------------------------------------------------------------------------------------------ */
 
 static void test_no_password_in_messages(void **state)
@@ -874,6 +897,7 @@ int main(void)
 		TEST(test_other_defaults_of_the_database),
 		TEST(test_a_reader_connects_again),
 		TEST(test_a_silent_server_is_given_up),
+		TEST(test_a_poll_does_not_wait),
 		TEST(test_no_password_in_messages),
 		TEST(test_names),
 	};

@@ -482,21 +482,42 @@ static void who_has_seen_more_tells(void **state)
 	row = *store_shard(a);
 	assert_int_equal(shards_failed_over_at(&row), 90);
 	assert_true(shard_thaws_by_itself(&row));
-	assert_int_equal(shards_doubt(b, row.account, 90, NULL), 0);
+	assert_int_equal(shards_doubt(b, row.account, 90, 50000, NULL), 0);
 	assert_int_equal(shard_renew(a, NULL), 0);
 	assert_string_equal(store_shard(a)->frozen, row.frozen);
-	assert_int_equal(shards_doubt(b, row.account, 91, NULL), 0);
+	assert_int_equal(shards_doubt(b, row.account, 91, 50000, NULL), 0);
 	/* The owner has not read that yet. */
 	assert_int_equal(store_begin(a, NULL), 0);
 	assert_int_equal(shard_thaw(a, row.frozen, NULL), 0);
 	assert_int_equal(store_commit(a, NULL), 0);
 	assert_string_equal(store_shard(a)->frozen, SHARD_LOST_SEEN);
 	assert_false(shard_thaws_by_itself(store_shard(a)));
-	assert_int_equal(shards_doubt(b, row.account, 92, NULL), 0);
+	assert_true(store_shard(a)->presumed_until_ms >= row.now_ms + 50000);
+	assert_int_equal(shards_doubt(b, row.account, 92, 50000, NULL), 0);
 	assert_int_equal(store_begin(a, NULL), 0);
 	assert_int_equal(shard_thaw(a, SHARD_LOST_SEEN, NULL), 0);
 	assert_int_equal(store_commit(a, NULL), 0);
 	assert_string_equal(store_shard(a)->frozen, "");
+}
+
+/* The failover is over, or the account was not claimed since. */
+static void who_tells_late_is_heard(void **state)
+{
+	struct store *a = shard_store(NULL), *b = shard_store(NULL);
+
+	(void)state;
+	assert_int_equal(shard_take(a, NULL), 0);
+	assert_int_equal(shards_doubt(b, store_shard(a)->account, 91, 50000, NULL), 0);
+	assert_int_equal(shard_renew(a, NULL), 0);
+	assert_string_equal(store_shard(a)->frozen, SHARD_LOST_SEEN);
+	assert_true(store_shard(a)->presumed_until_ms >= store_shard(a)->now_ms + 40000);
+	/* What is found to be ahead says more. */
+	assert_int_equal(store_begin(a, NULL), 0);
+	assert_int_equal(shard_freeze(a, "ahead", NULL), 0);
+	assert_int_equal(store_commit(a, NULL), 0);
+	assert_int_equal(shards_doubt(b, store_shard(a)->account, 92, 50000, NULL), 0);
+	assert_int_equal(shard_renew(a, NULL), 0);
+	assert_string_equal(store_shard(a)->frozen, "ahead");
 }
 
 static void the_gap_of_a_claim(void **state)
@@ -702,6 +723,7 @@ int main(void)
 		TEST(what_the_owner_writes_into_its_row),
 		TEST(a_database_that_has_lost_something_is_frozen),
 		TEST(who_has_seen_more_tells),
+		TEST(who_tells_late_is_heard),
 		TEST(the_gap_of_a_claim),
 		TEST(a_gap_is_told_until_it_is_credited),
 		TEST(only_a_gap_is_owed),
