@@ -45,8 +45,8 @@ struct relayed {
 	char daemon[FORWARDED_ID_SIZE]; /* to whom it was sent last; "": to nobody */
 	int64_t since_ms;		/* since when it waits, or the call is under way */
 	int64_t unowned_ms; /* `call`: since when nobody owns the account; 0: it is owned */
-	int64_t left_ms;		/* of the time that it may wait */
-	int64_t again_ms;		/* not before; 0: at once */
+	int64_t left_ms;    /* of the time that it may wait */
+	int64_t again_ms;   /* not before; 0: at once */
 	TAILQ_ENTRY(relayed) entry;
 };
 

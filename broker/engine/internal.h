@@ -161,9 +161,9 @@ struct core {
 	struct step_list starts;	    /* to be started after the commit */
 	int64_t sees_until_mono_ms;	    /* core_see_until */
 	struct core_gap gap;
-	int64_t store_ahead_ms;		    /* core_store_clock */
-	int64_t clock_by_ms; /* core_now, ahead of the wall clock; not above store_ahead_ms */
-	int is_clock_apart;  /* that is so much that it was logged */
+	int64_t store_ahead_ms; /* core_store_clock */
+	int64_t clock_by_ms;	/* core_now, ahead of the wall clock; not above store_ahead_ms */
+	int is_clock_apart;	/* that is so much that it was logged */
 	struct clock_watch clock;
 	enum env_clock_word clock_word; /* what was said to the other threads (util/env.h) */
 	int64_t clock_ahead_ms; /* by how much the clock seems to be ahead; for the log and the API */

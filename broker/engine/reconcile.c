@@ -9,8 +9,11 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "engine/ownership.h"
+#include "util/log.h"
+#include "util/text.h"
 
 /* By then each living daemon has read the row, and has told if it had seen more before. */
 #define OTHERS_LOOK_MS 5000
@@ -24,6 +27,28 @@ void core_reconcile_soon(struct core *core, struct core_account *a)
 	/* If a sweep is running, its end schedules this one. */
 	if (!a->is_sweeping)
 		sweep_schedule(core, a, core_now(core) + OTHERS_LOOK_MS);
+}
+
+void core_freeze(struct core *core, const char *account, const char *why)
+{
+	struct core_account *a = core_account_find(core, account);
+
+	if (!a || strcmp(a->frozen, why ? why : "") == 0)
+		return;
+	if (!a->frozen[0])
+		core_reconcile_soon(core, a);
+	TEXT_SET(a->frozen, why ? why : "");
+	a->is_thawed = !a->frozen[0];
+	if (a->is_thawed)
+		account_task_soon(core, a, TASK_DISPATCH);
+	if (a->frozen[0])
+		log_error(LOG_FIELDS({ "account", account }),
+			  "account %s is frozen: %s; nothing in it is deleted or expires until it is "
+			  "reconciled; see: lessor sweep",
+			  account, a->frozen);
+	else
+		log_notice(LOG_FIELDS({ "account", account }), "account %s is no longer frozen",
+			   account);
 }
 
 /*

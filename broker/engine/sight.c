@@ -62,11 +62,6 @@ void core_gap(struct core *core, int64_t gap_ms)
 		gap->ms = 0;
 }
 
-int core_gap_left(const struct core *core)
-{
-	return core->gap.ms || core->gap.next_ms;
-}
-
 void core_see_until(struct core *core, int64_t mono_ms)
 {
 	core->sees_until_mono_ms = mono_ms;
@@ -98,33 +93,6 @@ void core_store_clock(struct core *core, int64_t ahead_ms)
 			    (ahead_ms < 0 ? -ahead_ms : ahead_ms) / 1000,
 			    ahead_ms < 0 ? "behind" : "ahead of");
 	core->is_clock_apart = is_apart;
-}
-
-int64_t core_store_ahead_ms(const struct core *core)
-{
-	return core->store_ahead_ms - core->clock_by_ms;
-}
-
-void core_freeze(struct core *core, const char *account, const char *why)
-{
-	struct core_account *a = core_account_find(core, account);
-
-	if (!a || strcmp(a->frozen, why ? why : "") == 0)
-		return;
-	if (!a->frozen[0])
-		core_reconcile_soon(core, a);
-	TEXT_SET(a->frozen, why ? why : "");
-	a->is_thawed = !a->frozen[0];
-	if (a->is_thawed)
-		account_task_soon(core, a, TASK_DISPATCH);
-	if (a->frozen[0])
-		log_error(LOG_FIELDS({ "account", account }),
-			  "account %s is frozen: %s; nothing in it is deleted or expires until it is "
-			  "reconciled; see: lessor sweep",
-			  account, a->frozen);
-	else
-		log_notice(LOG_FIELDS({ "account", account }), "account %s is no longer frozen",
-			   account);
 }
 
 const char *core_frozen(struct core *core, const char *account)

@@ -100,6 +100,16 @@ int core_account_has_open(struct core *core, const struct core_account *a)
 	return count > 0;
 }
 
+int64_t core_store_ahead_ms(const struct core *core)
+{
+	return core->store_ahead_ms - core->clock_by_ms;
+}
+
+int core_gap_left(const struct core *core)
+{
+	return core->gap.ms || core->gap.next_ms;
+}
+
 int core_has_lost_sight(const struct core *core)
 {
 	return core_gap_left(core) || env_mono_ms(core->env) >= core->sees_until_mono_ms;

@@ -47,7 +47,7 @@ struct step {
 	int64_t epoch;
 	int64_t deadline_ms; /* step_now */
 	int64_t clock_by_ms; /* the clock of the lease's times, ahead of the wall clock */
-	char instance[32];		/* id of the lessor database */
+	char instance[32];   /* id of the lessor database */
 	char account_key[512];
 	char *user_data; /* owned; wiped when freed, since it contains the host key */
 	size_t user_data_len;

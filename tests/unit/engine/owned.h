@@ -54,7 +54,7 @@ struct owned {
 	atomic_llong gap_ms;   /* of the next claim */
 	/* called when leases were credited with it; NULL: that is not recorded */
 	void (*credited)(struct owned *o);
-	sem_t claimed;	       /* once for each */
+	sem_t claimed; /* once for each */
 	/* chooses the next loss after one happened; NULL: there is none */
 	void (*next)(struct owned *o);
 

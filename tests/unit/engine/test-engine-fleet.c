@@ -517,8 +517,9 @@ static void an_account_that_nobody_has_is_reported(void **state)
 /* Makes the last sweep of the account "south" an older one: when it began. */
 static int64_t sweep_age(void)
 {
-	postgres_sql(url, "UPDATE sweep SET begun_ms = begun_ms - 600000, done_ms = done_ms - 600000"
-			  " WHERE account = 'south'");
+	postgres_sql(url,
+		     "UPDATE sweep SET begun_ms = begun_ms - 600000, done_ms = done_ms - 600000"
+		     " WHERE account = 'south'");
 	return postgres_number(url, "SELECT begun_ms FROM sweep WHERE account = 'south'");
 }
 
@@ -544,7 +545,8 @@ static void a_fresh_start_lists(void **state)
 	assert_true(postgres_number(url, "SELECT begun_ms FROM sweep WHERE account = 'south'"
 					 " AND done_ms >= begun_ms") > begun);
 	begun = sweep_age();
-	snprintf(sql, sizeof(sql), "SELECT count(*) FROM shard WHERE account = 'south' AND epoch > %lld",
+	snprintf(sql, sizeof(sql),
+		 "SELECT count(*) FROM shard WHERE account = 'south' AND epoch > %lld",
 		 (long long)postgres_number(url, "SELECT epoch FROM shard WHERE account = 'south'"));
 	postgres_sql(url, "UPDATE shard SET owner = '' WHERE account = 'south'");
 	sql_await(sql);
