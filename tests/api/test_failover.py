@@ -125,6 +125,25 @@ class Seen(Case):
         self.assertEqual(other.metric('lessor_account_fenced{account="hetzner"}'), 1)
 
 
+    def test_a_new_token_by_who_is_flooded_with_bad_ones(self):
+        """Its own address is refused too often, and each daemon reads the tokens for itself."""
+        group = self.group(cluster().database())
+        first, second = group.members
+        bad = "lsr_00000000000000aa_" + "a" * 43
+
+        def flood():
+            return [second.ask("GET", "/v1/whoami", bad).status for _ in range(20)]
+
+        flood()
+        self.assertEqual(flood(), [429] * 20)
+        token = first.token("carol@example.com", "acme", "user")
+        again = group.later(flood)
+        answer = until(lambda: next((a for a in [second.ask("GET", "/v1/whoami", token)]
+                                     if a.status == 200), None), seconds=2)
+        self.assertEqual(answer.json["owner"], "carol@example.com")
+        again.result(60)
+
+
 class Repeated(Case):
     """A create that is repeated at a daemon with another default account is still that create."""
 
