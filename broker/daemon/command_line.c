@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "daemon/file_owner.h"
+#include "store/store.h"
 #include "util/alloc.h"
 #include "util/argv.h"
 
@@ -247,7 +248,16 @@ int command_line_store(const struct command_line *line, struct command_store *re
 	ret->files = xstrdup(config->store_files);
 	ret->is_postgres = config_is_postgres(config);
 	config_free(config);
-	return EXIT_OK;
+	return command_line_name_check(ret->target);
+}
+
+int command_line_name_check(const char *target)
+{
+	struct err err = { 0 };
+
+	if (store_name_check(target, &err) == 0)
+		return EXIT_OK;
+	return command_line_fail(&err, err.kind == ERR_INVALID ? EXIT_USAGE : EXIT_STORE);
 }
 
 void command_store_fini(struct command_store *store)
@@ -270,6 +280,13 @@ int command_store_become(const struct command_store *store, struct err *err)
 
 int command_line_no_store(const char *name)
 {
+	if (store_name_is_shared(name)) {
+		fprintf(stderr,
+			"lessord: no store here: there are no tables in %s yet; check [store] in the "
+			"configuration, or create the first token: lessord token add --owner NAME\n",
+			name);
+		return EXIT_NO_STORE;
+	}
 	fprintf(stderr,
 		"lessord: no store here: %s does not exist; check `store` in the configuration, or "
 		"create the first token: lessord token add --owner NAME\n",
