@@ -55,6 +55,7 @@ struct shard_claim {
 struct shard {
 	char account[32];
 	char owner[SHARD_NONCE_CHARS + 1]; /* ""  nobody: it was yielded, or never claimed */
+	/* Whom the last claim names: the owner; if it was yielded, who gave it up. */
 	char address[128];
 	int64_t epoch;	  /* counts the claims */
 	int64_t seq;	  /* counts the transactions of all owners; never decreases */

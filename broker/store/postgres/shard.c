@@ -221,7 +221,7 @@ static int yield_write(struct store *store, const char *account, struct err *err
 	if (pg_begin(store, err))
 		return -1;
 	stmt = pg_prepare(store,
-			  "UPDATE shard SET owner = '', address = '', expires_ms = 0"
+			  "UPDATE shard SET owner = '', expires_ms = 0"
 			  " WHERE account = ?1",
 			  err);
 	if (stmt)
