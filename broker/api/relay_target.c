@@ -104,17 +104,53 @@ static const char *body_account(const struct api_request *request)
 	return name ? name : "";
 }
 
+/* The lease that the Idempotency-Key stands for, or that has the id. 0: it is read. */
+static int created_read(struct api_request *request)
+{
+	const char *key = http_head_known(request->head, HTTP_FIELD_IDEMPOTENCY_KEY);
+	struct store *reader = request->api->parts.reader;
+	struct lease *l = &request->api->lease;
+	struct store_idempotency known;
+
+	if (key && request->route->method == HTTP_POST &&
+	    store_idempotency_get(reader, request->caller.owner, request->caller.org, key, &known,
+				  NULL) == 0)
+		return store_lease_by_n(reader, known.lease_n, l, NULL);
+	return request->create_id[0] ? store_lease_by_id(reader, request->create_id, l, NULL) : -1;
+}
+
+/*
+ * A repeated create is for the account of its lease, whatever it names and whatever the default is
+ * here. If that cannot be read, the engine finds out.
+ */
+void relay_target_again(struct api_request *request, char account[32])
+{
+	if (request->route->goes == GOES_BY_CREATE && created_read(request) == 0)
+		text_set(account, sizeof(request->api->lease.account), request->api->lease.account);
+}
+
+/* A forwarded create names the account that its sender means. */
 static int create_target(struct api_request *request, struct relay_target *ret)
 {
+	const char *id = request->route->method == HTTP_PUT ?
+				 request->param :
+				 json_string_value(json_object_get(request->body.root, "leaseID"));
 	const struct api *api = request->api;
 	const char *name = body_account(request);
+	char account[32] = "";
 
+	if (id && validate_lease_id(id))
+		TEXT_SET(request->create_id, id);
 	if (!name[0])
-		name = api->config.default_account;
+		name = request->account[0] ? request->account : api->config.default_account;
 	if (!name[0] && api->parts.account_count)
 		name = api->parts.accounts[0]->config.name;
 	TEXT_SET(ret->account, name);
-	return lookup_account(api, name) != NULL;
+	relay_target_again(request, account);
+	if (!account[0])
+		return lookup_account(api, name) != NULL;
+	TEXT_SET(ret->account, account);
+	return 1;
 }
 
 int relay_target_find(struct relay_homes *homes, struct api_request *request,

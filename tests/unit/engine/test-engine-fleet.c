@@ -220,6 +220,7 @@ static void each_serves_its_own(void **state)
 	for (int i = 0; i < ACCOUNTS; i++) {
 		create_init(&a, i, 0);
 		a.request.wait_ms = 60000;
+		TEXT_SET(a.request.create.attempt_token, "cat_0123456789abcdef0123456789abcdef");
 		assert_in_range(run_until_served(&sides[i], &a), RESULT_CREATED, RESULT_REPLAY);
 		assert_int_equal(a.request.lease.state, LEASE_ACTIVE);
 		assert_int_equal(machines(i), 1);
@@ -244,6 +245,34 @@ static void each_serves_its_own(void **state)
 	a.request.caller.role = TOKEN_ADMIN;
 	assert_int_equal(run(&sides[0], &a), RESULT_UNAVAILABLE);
 	assert_string_equal(a.request.code, "account_elsewhere");
+}
+
+/* A create that came first elsewhere, for another account: whose engine answers, the request says. */
+static void a_repeated_create_is_of_its_account(void **state)
+{
+	static struct ask a;
+
+	(void)state;
+	for (int by_id = 0; by_id < 2; by_id++) {
+		create_init(&a, 0, 0);
+		TEXT_SET(a.request.create.id, by_id ? "cbx_000001000000" : "");
+		TEXT_SET(a.request.idempotency_key, by_id ? "" : "cbx_000001000000");
+		TEXT_SET(a.request.body_hash, "cbx_000001000000");
+		TEXT_SET(a.request.create.attempt_token, "cat_0123456789abcdef0123456789abcdef");
+		run(&sides[0], &a);
+		assert_true(ask_is_moving(&a));
+		assert_string_equal(a.request.account, "south");
+		assert_int_equal(run(&sides[1], &a), RESULT_REPLAY);
+		assert_string_equal(a.request.lease.id, "cbx_000001000000");
+	}
+	/* What is not told of the lease of somebody else: neither where it is, nor what it is. */
+	create_init(&a, 0, 0);
+	TEXT_SET(a.request.create.id, "cbx_000001000000");
+	TEXT_SET(a.request.create.attempt_token, "cat_0123456789abcdef0123456789abcdef");
+	TEXT_SET(a.request.caller.owner, "mallory");
+	assert_int_equal(run(&sides[0], &a), RESULT_CONFLICT);
+	assert_string_equal(a.request.code, "lease_id_conflict");
+	assert_string_equal(a.request.lease.id, "");
 }
 
 /* One stops: the other has both within moments, and its leases with them. */
@@ -633,6 +662,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_database_that_is_away_is_named),
 		cmocka_unit_test(each_serves_its_own),
+		cmocka_unit_test(a_repeated_create_is_of_its_account),
 		cmocka_unit_test(the_other_takes_over),
 		cmocka_unit_test(connections_are_ended),
 		cmocka_unit_test(a_stopped_create_stops_creates_only),
