@@ -60,7 +60,7 @@ static int lock_break(struct pg_connection *c, struct err *err)
 		     " WHERE h.locktype = 'advisory' AND h.granted AND h.objsubid = 1"
 		     " AND h.classid = " LOCK_HIGH " AND h.objid = " LOCK_LOW
 		     " AND h.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-		     " AND h.pid <> pg_backend_pid() AND s.expires_ms < " SHARD_NOW,
+		     " AND h.pid <> pg_backend_pid() AND " SHARD_IS_OVER("s."),
 		     NULL, 0, &result, "ending the backend that blocks creates", err))
 		return -1;
 	count = PQntuples(result);
