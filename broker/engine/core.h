@@ -91,6 +91,8 @@ void core_store_clock(struct core *core, int64_t ahead_ms);
  * it is not, or no longer. No effect if there is no such account.
  */
 void core_freeze(struct core *core, const char *account, const char *why);
+/* For the configuration of the core that follows this one. */
+struct engine_clock core_clock_known(const struct core *core);
 /* Why the account is frozen, "" if it is not. The fence of an older store is a reason, too. */
 const char *core_frozen(struct core *core, const char *account);
 /*

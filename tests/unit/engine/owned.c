@@ -159,7 +159,9 @@ static int64_t clock_ms(const struct owned *o, clockid_t clock)
 
 static int64_t wall_ms(void *data)
 {
-	return clock_ms(data, CLOCK_REALTIME);
+	struct owned *o = data;
+
+	return clock_ms(o, CLOCK_REALTIME) + atomic_load(&o->wall_ms);
 }
 
 static int64_t mono_ms(void *data)

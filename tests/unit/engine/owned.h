@@ -52,6 +52,7 @@ struct owned {
 	atomic_int clock_left; /* looks at the monotonic clock until `spun` */
 	sem_t spun;
 	atomic_llong ahead_ms; /* both clocks, of the real ones */
+	atomic_llong wall_ms;  /* the wall clock alone, in addition */
 	atomic_llong gap_ms;   /* of the next claim */
 	/* called when leases were credited with it; NULL: that is not recorded */
 	void (*credited)(struct owned *o);
