@@ -30,6 +30,7 @@ struct engine_life {
 	int out;	   /* its steps that are with the workers */
 	int64_t seq;	   /* of the last renewal that was looked at */
 	int64_t gap_ms;	   /* in which nobody served, and with which no lease is credited yet */
+	struct shard_standing told; /* of the account */
 };
 
 /* Loads a core from the store, which it owns from now on, also if that fails (-1). */
@@ -62,5 +63,7 @@ int life_renew(struct engine_life *life, struct err *err);
  * the last of them, so that the next owner credits them if this one dies before.
  */
 void life_credit(struct engine_life *life);
+/* In a transaction, at its end: tells those who do not own the account if it stands otherwise. */
+void life_tell(struct engine_life *life);
 /* The store is broken: only because the accounts are lost? */
 int life_is_lost(const struct engine_life *life);
