@@ -234,6 +234,13 @@ static int credited(void *arg, struct store *store, struct err *err)
 	return shard_credit(store, err);
 }
 
+static int tell(void *arg, struct store *store, const struct shard_standing *standing,
+		struct err *err)
+{
+	(void)arg;
+	return shard_tell(store, standing, err);
+}
+
 static int frozen(void *arg, struct store *store, char *ret, size_t size, struct err *err)
 {
 	struct owner *o = arg;
@@ -316,6 +323,7 @@ struct owner *owner_new(const struct owner_config *config, const char *account,
 		.reconciled = reconciled,
 		.thaw = thaw,
 		.frozen = frozen,
+		.tell = tell,
 		.is_lost = is_lost,
 		.is_unwanted = is_unwanted,
 		.end = end,
