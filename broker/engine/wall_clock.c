@@ -109,7 +109,8 @@ int core_times_mend(struct core *core, struct err *err)
 	int rc;
 
 	/* Where several daemons write, each by its own clock, the database's decides. */
-	if (core->config.is_shared && llabs(core->store_ahead_ms) > SHARED_NEAR_MS)
+	if (core->config.is_shared &&
+	    llabs(core_clock_by_ms(core) + core_store_ahead_ms(core)) > SHARED_NEAR_MS)
 		return 0;
 	rc = core_touches_write(core, err) ||
 	     store_times_mend(core->store, core_only_account(core), core_now(core), err) ||
@@ -178,7 +179,7 @@ static void clock_say(struct core *core, enum env_clock_word word)
 {
 	if (core->env->clock)
 		env_clock_say(core->env->clock, core->clock_word, word,
-			      core->clock_ahead_ms - core->clock_by_ms);
+			      core->clock_ahead_ms - core_clock_by_ms(core));
 	core->clock_word = word;
 }
 
