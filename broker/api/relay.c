@@ -143,6 +143,7 @@ static int request_was_forwarded(const struct relay *relay, struct api_request *
 		request->epoch = f.epoch;
 	if (!request->request_id[0] && strcmp(f.request_id, "-"))
 		TEXT_SET(request->request_id, f.request_id);
+	TEXT_SET(request->account, f.account);
 	return 1;
 }
 
@@ -200,6 +201,7 @@ static void relayed_wait(struct relayed *r, int64_t used_ms)
 	r->call = NULL;
 	r->since_ms = relay_now(r->relay);
 	r->left_ms -= used_ms;
+	relay_target_again(&r->request, r->target.account);
 	r->relay->counters.repeated++;
 }
 
@@ -263,6 +265,8 @@ static void relayed_send(struct relayed *r, const struct relay_route *route)
 
 	out.body = http_exchange_body(r->request.ex, &out.body_len);
 	TEXT_SET(f.request_id, r->request.request_id);
+	if (r->request.route->goes == GOES_BY_CREATE)
+		TEXT_SET(f.account, r->target.account);
 	relay_sign(relay, &f, route->daemon, head, &out, &lines);
 	for (int i = 0; i < FORWARDED_CLIENT_FIELDS; i++) {
 		const char *value = http_head_find(head, forwarded_client_fields[i]);
@@ -286,6 +290,7 @@ static void relayed_serve_here(struct relayed *r)
 	/* It may have been carried out where it was sent before. */
 	if (!request.is_conditional)
 		request.epoch = r->target.epoch;
+	TEXT_SET(request.account, r->target.account);
 	relayed_free(r);
 	relay->serve(&request);
 }
@@ -477,6 +482,7 @@ int relay_again(struct relay *relay, struct api_request *request)
 	    now - request->moving_ms >= relay->config.wait_ms)
 		return 0;
 	TEXT_SET(target.account, request->account);
+	relay_target_again(request, target.account);
 	relay->counters.repeated++;
 	r = relayed_begin(relay, request, &target);
 	r->left_ms -= now - request->moving_ms;

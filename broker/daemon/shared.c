@@ -85,7 +85,6 @@ static int relay_configure(const struct daemon *d, struct relay_config *ret, str
 	ret->find = registry_route;
 	ret->arg = d->registry;
 	ret->wait_ms = RELAY_WAIT_MS;
-	TEXT_SET(ret->ca_file, d->config->peer_ca_file);
 	return store_peer_key(d->reader, ret->key, err);
 }
 

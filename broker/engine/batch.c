@@ -143,8 +143,10 @@ int batch_run(struct batch *batch, struct err *err)
 {
 	struct core *core = batch->life->core;
 	struct step *step;
-	int rc = batch_begin(batch, err);
+	int rc;
 
+	life_gap(batch->life);
+	rc = batch_begin(batch, err);
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	life_credit(batch->life);

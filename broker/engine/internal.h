@@ -129,12 +129,17 @@ struct core_account {
 		sweep_unverified; /* objects with a valid, with an invalid signature */
 };
 
+/* Credited in one go, of each of two states: each takes some round trips to the store. */
+#define GAP_LEASES 64
+
 /* A gap with which leases are being credited: core_gap. */
 struct core_gap {
 	int64_t ms;	 /* 0: none is */
 	int64_t next_ms; /* more, which was told meanwhile */
 	struct store_list lists[2];
-	int left[2]; /* are there leases in the list that are not credited yet? */
+	int left[2];		      /* are there leases in the list that are not read yet? */
+	int64_t page[2 * GAP_LEASES]; /* those that are credited in the next batch */
+	int page_count;
 };
 
 struct core {
@@ -219,14 +224,24 @@ struct lease_aggregate *core_lease(struct core *core, int64_t n, struct err *err
 /* By id, regardless of the caller. 0: found; 1: there is none; -1: error. */
 int core_lease_by_id(struct core *core, const char *id, struct lease_aggregate **ret,
 		     struct err *err);
-/* Calls `fn` for each lease of the list, newest first. `fn` may change the lease; -1 stops. */
+/*
+ * The lease of that row, which the store has, cannot be read, and `err` says why. 0: that is logged,
+ * it is tried again later, and the caller goes on without it; -1: no other can be read either.
+ */
+int core_lease_unread(struct core *core, int64_t n, struct err *err);
+/*
+ * Calls `fn` for each lease of the list that can be read, newest first. `fn` may change the lease; -1
+ * stops.
+ */
 typedef int (*core_lease_fn)(void *arg, struct core *core, struct lease_aggregate *a,
 			     struct err *err);
 int core_lease_each(struct core *core, struct store_list list, core_lease_fn fn, void *arg,
 		    struct err *err);
-/* Does so for list->limit of them. 1: there may be more, from list->before_n on, which it sets. */
-int core_lease_page(struct core *core, struct store_list *list, core_lease_fn fn, void *arg,
-		    struct err *err);
+
+/* ---- sight.c: gaps --------------------------------------------------------------------------- */
+
+/* Before a batch: reads the leases that it credits with a gap. */
+void core_gap_read(struct core *core);
 
 /* ---- outbox.c: answers, log lines and steps that wait for the commit ------------------------- */
 

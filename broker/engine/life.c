@@ -67,18 +67,6 @@ static struct engine_owned owned_now(const struct engine_life *life)
 	return owned;
 }
 
-/* Each commit renews, and the next one hides the gap before it. */
-static void gap_note(struct engine_life *life, const struct engine_owned *owned)
-{
-	const struct engine_ownership *ownership = life->parts->config.ownership;
-
-	if (owned->seq == life->seq)
-		return;
-	life->seq = owned->seq;
-	if (owned->gap_ms > ownership->ttl_ms - ownership->margin_ms)
-		life->gap_ms += owned->gap_ms;
-}
-
 /* ---- begin and end ------------------------------------------------------------------------- */
 
 static void store_end(struct engine_life *life, int yield)
@@ -101,10 +89,8 @@ int life_begin(struct life_parts *parts, struct store *store, struct engine_life
 	life->parts = parts;
 	life->store = parts->config.store = store;
 	if (parts->config.ownership) {
-		/* Of the claim: loading may commit. */
 		struct engine_owned owned = owned_now(life);
 
-		gap_note(life, &owned);
 		parts->config.store_ahead_ms = owned.store_ahead_ms;
 		parts->config.is_fresh = owned.is_fresh;
 	}
@@ -185,13 +171,21 @@ int64_t life_renew_in(const struct engine_life *life)
 int life_renew(struct engine_life *life, struct err *err)
 {
 	const struct engine_ownership *ownership = life->parts->config.ownership;
-	struct engine_owned owned;
 
 	if (life_renew_in(life) > 0)
 		return 0;
-	owned = owned_now(life);
-	gap_note(life, &owned);
 	return ownership->renew(ownership->arg, life->store, err) ? -1 : 0;
+}
+
+void life_gap(struct engine_life *life)
+{
+	struct engine_owned owned;
+
+	if (!life->parts->config.ownership)
+		return;
+	owned = owned_now(life);
+	core_gap(life->core, owned.gaps_ms - life->gaps_ms);
+	life->gaps_ms = owned.gaps_ms;
 }
 
 void life_credit(struct engine_life *life)
@@ -210,9 +204,7 @@ void life_credit(struct engine_life *life)
 		core_freeze(life->core, account, owned.frozen);
 		core_presume(life->core, account, owned.presumed_until_ms);
 	}
-	gap_note(life, &owned);
-	core_gap(life->core, life->gap_ms);
-	life->gap_ms = 0;
+	core_gap_credit(life->core);
 	/* A failed write makes the commit fail. */
 	if (owned.is_owed && ownership->credited && !core_gap_left(life->core))
 		ownership->credited(ownership->arg, life->store, NULL);

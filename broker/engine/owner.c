@@ -190,8 +190,7 @@ static void look(void *arg, const struct store *store, struct engine_owned *ret)
 	ret->epoch = row->epoch;
 	ret->is_owed = row->is_owed;
 	ret->must_renew = row->must_renew;
-	ret->seq = row->seq;
-	ret->gap_ms = row->gap_ms;
+	ret->gaps_ms = row->gaps_ms;
 	ret->frozen = row->frozen;
 	ret->presumed_until_ms = row->presumed_until_ms;
 	ret->store_ahead_ms = store_ahead_ms(o, row, ret->until_mono_ms);

@@ -12,10 +12,9 @@
 
 /* The ownership as of the last commit or renewal. */
 struct engine_owned {
-	int64_t epoch;	/* another one after each claim */
-	int64_t seq;	/* another one after each renewal */
-	int64_t gap_ms; /* between that renewal and the one before */
-	int is_owed;	/* a gap is not recorded as credited yet */
+	int64_t epoch;	 /* another one after each claim */
+	int64_t gaps_ms; /* how long nobody could serve, before the claim and since: only grows */
+	int is_owed;	 /* a gap is not recorded as credited yet */
 	int is_fresh;	/* before the claim, this process had seen nothing of them */
 	int must_renew; /* at once, and not only when renew_ms are over */
 	/* Until when it surely lasts, by the env's monotonic clock. */
@@ -60,7 +59,7 @@ struct engine_ownership {
 	void (*end)(void *arg, struct store *store, int yield);
 	int64_t ttl_ms;	  /* after a longer gap somebody else may be the owner */
 	int64_t renew_ms; /* the interval of renewals */
-	int64_t margin_ms; /* after a gap longer than ttl_ms - margin_ms, leases are credited with it */
+	int64_t margin_ms; /* so long before it is over, nothing is decided any more */
 	int64_t retry_ms; /* the pause between two claims */
 	void *arg;
 };

@@ -72,6 +72,8 @@ struct shard {
 	 * nobody could serve clients: the deadlines of leases move by it.
 	 */
 	int64_t gap_ms;
+	/* The sum of such gaps, of the claim and since: several renewals may follow each other unseen. */
+	int64_t gaps_ms;
 	/* The row does not say yet what must be presumed: renew at once. */
 	int must_renew;
 	/* Such a gap, of this claim or since, is not recorded as credited (shard_credit). */

@@ -39,7 +39,7 @@
 /* Makes the rows that these accounts do not have yet. Not within a transaction. */
 int shards_make(struct store *store, const char *const *accounts, size_t count, struct err *err);
 typedef void (*shard_fn)(void *arg, const struct shard *row);
-/* All rows, by account, with `now_ms`; gap_ms is 0. `row` is valid during the call. */
+/* All rows, by account, with `now_ms`; gap_ms and gaps_ms are 0. `row` is valid during the call. */
 int shards_each(struct store *store, shard_fn fn, void *arg, struct err *err);
 /*
  * Why claims freeze an account. After the first comes the seq that the row had; the account goes on

@@ -150,6 +150,7 @@ static void claim_take(struct pg_shard *s, const struct shard_claim *claim, cons
 	s->presumes = s->is_presuming = 0;
 	s->row = *row;
 	s->row.is_owed = shard_gap_counts(s, row->gap_ms);
+	s->row.gaps_ms = s->row.is_owed ? row->gap_ms : 0;
 	s->pending = s->row;
 	s->is_crediting = 0;
 	shard_measure(s);

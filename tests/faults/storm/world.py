@@ -24,6 +24,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "..", "api"))
 import postgres  # noqa: E402
 from harness import need, skip, until, wait_for  # noqa: E402
 import network  # noqa: E402
+from ports import free_port  # noqa: E402
 from proxies import Proxies  # noqa: E402
 
 DATABASE = "lessor1"
@@ -145,7 +146,7 @@ class Daemon:
         self.name = "d%d" % number
         self.home = world.home + "/" + self.name
         os.mkdir(self.home)
-        self.port = postgres.free_port()
+        self.port = free_port()
         self.process = None
         self.lock = threading.Lock()  # of the process
         self.exits = []

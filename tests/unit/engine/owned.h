@@ -60,7 +60,7 @@ struct owned {
 
 	/* engine thread */
 	struct store *store;
-	int64_t renewed_ms, seq, owed_ms;
+	int64_t renewed_ms, gaps_ms, owed_ms;
 	int is_lost, refusals;
 	atomic_int must_renew; /* at once; until it is */
 	sem_t renewed;	       /* once for each of those */

@@ -563,7 +563,10 @@ static void a_gap_is_told_until_it_is_credited(void **state)
 	store_rollback(a);
 	shard_take_over(b, 10000, &own);
 	assert_in_range(own.gap_ms, 3 * TTL_MS, 4 * TTL_MS - 1);
+	assert_int_equal(own.gaps_ms, own.gap_ms);
 	assert_int_equal(credit(b), 0);
+	/* The sum stays: whoever was told of it counts from there. */
+	assert_true(store_shard(b)->gaps_ms >= own.gaps_ms);
 	shard_take_over(a, 10000, &own);
 	assert_in_range(own.gap_ms, TTL_MS, 2 * TTL_MS - 1);
 }
@@ -615,6 +618,7 @@ static void a_clock_that_moves_presumes_permits(void **state)
 {
 	struct store *a;
 	const struct shard *own;
+	int64_t gaps_ms;
 
 	(void)state;
 	/* Its tables are where they always are. */
@@ -643,12 +647,19 @@ static void a_clock_that_moves_presumes_permits(void **state)
 		assert_true(own->presumed_until_ms >= own->now_ms + 40000);
 		assert_true(shard_column(PAIR_PRIMARY, "presumed_until_ms") ==
 			    own->presumed_until_ms);
-		/* A renewal that finds it does both. */
+		/* A renewal that finds it does both, and the second one does not hide the gap. */
 		pair_sql(&pair, PAIR_PRIMARY, database, NULL, 0,
 			 "UPDATE shard SET presumed_until_ms = 0");
+		gaps_ms = store_shard(a)->gaps_ms;
+		assert_true(step < 0 ? gaps_ms < 30000 : gaps_ms >= 60000);
 		clock_step(step);
 		assert_int_equal(shard_renew(a, NULL), 0);
 		own = store_shard(a);
+		assert_true(own->gap_ms < 30000);
+		if (step < 0)
+			assert_int_equal(own->gaps_ms, gaps_ms);
+		else
+			assert_true(own->gaps_ms >= gaps_ms + 60000 && own->is_owed);
 		assert_false(own->must_renew);
 		assert_true(own->presumed_until_ms >= own->now_ms + 40000);
 		assert_true(shard_column(PAIR_PRIMARY, "presumed_until_ms") ==
