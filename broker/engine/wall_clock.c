@@ -183,10 +183,15 @@ static void clock_say(struct core *core, enum env_clock_word word)
 	core->clock_word = word;
 }
 
-/* Publishes the judgement for the other threads. */
+/*
+ * Publishes the judgement for the other threads. They have the machine's clock only, which a shared
+ * store's may contradict.
+ */
 static void clock_publish(struct core *core, enum clock_witness witness)
 {
-	if (core_clock_is_suspect(core))
+	if (!clock_is_near(core_clock_by_ms(core), 0))
+		clock_say(core, ENV_CLOCK_CONTRADICTED);
+	else if (core_clock_is_suspect(core))
 		clock_say(core,
 			  witness == CLOCK_DISAGREES ? ENV_CLOCK_CONTRADICTED : ENV_CLOCK_DOUBTED);
 	else

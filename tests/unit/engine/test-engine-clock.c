@@ -489,6 +489,28 @@ static void a_step_of_an_owners_clock_moves_nothing(void **state)
 	assert_in_range(lease(ID).ended_ms, w.d.now_ms - 2 * MINUTE, w.d.now_ms);
 }
 
+/* Tokens end by the machine's clock, which no engine on a shared store goes by. */
+static void a_step_of_an_owners_clock_is_told_to_others(void **state)
+{
+	struct env_clock clock = { 0 };
+
+	(void)state;
+	w.d.env.clock = &clock;
+	move_to(-MINUTE);
+	create_ready(ID);
+	world_pass(&w, 2 * SECOND);
+	assert_false(env_is_clock_suspect(&w.d.env));
+	w.d.wall_off_ms += 24 * HOUR;
+	world_pass(&w, 2 * SECOND);
+	assert_true(env_is_clock_suspect(&w.d.env));
+	assert_in_range(env_likely_ms(&w.d.env), w.d.now_ms - MINUTE, w.d.now_ms + MINUTE);
+	w.d.wall_off_ms -= 24 * HOUR;
+	world_pass(&w, 2 * SECOND);
+	assert_false(env_is_clock_suspect(&w.d.env));
+	world_restart(&w, NULL);
+	w.d.env.clock = NULL;
+}
+
 /* The store's own clock may be set: that is noticed before anything is decided by it. */
 static void a_step_of_the_stores_clock_is_doubted(void **state)
 {
@@ -538,6 +560,7 @@ int main(void)
 		TEST(an_owner_whose_clock_is_ahead_ends_nothing_early),
 		TEST(a_heartbeat_by_a_slow_clock_is_not_old),
 		TEST(a_step_of_an_owners_clock_moves_nothing),
+		TEST(a_step_of_an_owners_clock_is_told_to_others),
 		TEST(a_step_of_the_stores_clock_is_doubted),
 		TEST(the_least_difference_is_the_clock),
 		TEST(d9_a_wrong_clock_at_a_start_ends_nothing),
