@@ -40,7 +40,7 @@ static int refuse_used(const struct store *to, const char *what, struct err *err
 {
 	return err_set(err, ERR_REFUSED,
 		       "%s is not empty (%s): a store is moved only to a database that no lessord "
-		       "has used; make a new one",
+		       "has used; create a new one",
 		       to->name, what);
 }
 
@@ -188,7 +188,7 @@ static int finish(struct store_move *m, struct err *err)
 	if (store_commit(m->to, &why) == 0)
 		return 0;
 	return err_set(err, ERR_BUSY,
-		       "whether %s has the data now is unknown (%.120s); run the same command again",
+		       "it is unknown whether %s has the data (%.120s); run the same command again",
 		       m->to->name, why.text);
 }
 

@@ -66,8 +66,8 @@ static int lock_break(struct pg_connection *c, struct err *err)
 	count = PQntuples(result);
 	for (int i = 0; i < count; i++)
 		log_warning(NULL,
-			    "%s: the owner of account %s stands still and blocked all creates; its "
-			    "backend was ended",
+			    "%s: the owner of account %s has stopped and blocked all creates; its "
+			    "backend was terminated",
 			    c->store.name, PQgetvalue(result, i, 0));
 	PQclear(result);
 	return count;
