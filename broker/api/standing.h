@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How an account stands, whichever daemon is asked: its owner has asked the provider, and knows;
- * any other daemon knows what the owner has recorded in the database, and not what it saw itself
- * when the account was its own. Loop thread.
+ * The status of an account, on any daemon. The owner knows it from the provider; any other daemon
+ * reports only what the owner has recorded in the database, not what it saw itself while it owned
+ * the account. Loop thread.
  */
 #pragma once
 
