@@ -2,7 +2,7 @@
 /*
  * One transaction of the target holds everything, and the file is locked meanwhile. The mark in the
  * file is committed before the target: if the process ends between the two, neither is used until
- * the move is done again. The other order could leave two stores that both look alive.
+ * the move is repeated. The other order could leave two stores that both look usable.
  */
 #include "store/move.h"
 
@@ -24,7 +24,7 @@ struct store_move {
 	struct store_move_result result;
 };
 
-/* The one number that a statement without parameters gives. */
+/* The single number that a statement without parameters returns. */
 static int number_read(struct store *store, const char *sql, int64_t *ret, struct err *err)
 {
 	struct statement *stmt = store_prepare(store, sql, err);
