@@ -170,8 +170,8 @@ static void relayed_give_up(struct relayed *r)
 	r->relay->counters.moving++;
 	if (r->daemon[0] && is_for_once(&r->request))
 		reply_error(&r->request, 503, "account_moving",
-			    "The broker that has the account did not say whether it did this: "
-			    "look at the account before you ask again.");
+			    "The owner of the account did not confirm this; look at the account "
+			    "before you repeat it.");
 	else
 		reply_moving(&r->request);
 	relayed_free(r);

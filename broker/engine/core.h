@@ -63,11 +63,11 @@ void core_hurry(struct core *core, unsigned count);
 /* Processes what is due at the current time of config->env. */
 void core_due(struct core *core);
 /*
- * For gap_ms until now nobody watched over these leases: no daemon, or none that saw the store. Their
- * clients may have reached nobody, so that time does not count: it is added to idle timeouts and,
- * up to LEASE_CREDIT_MOST_MS, to TTLs. The next batches do so, by core_gap_credit, or else by core_due,
- * each for some of them, since a long batch would be a gap itself; until then no lease ends by
- * time. One that cannot be read is left out.
+ * For gap_ms until now these leases were unattended: no daemon ran, or none that saw the store.
+ * Their clients may have reached nobody, so this time does not count: it is added to idle timeouts
+ * and, up to LEASE_CREDIT_MOST_MS, to TTLs. The next batches do so, by core_gap_credit, or else by
+ * core_due, each for some of them, since a long batch would be a gap itself; until then no lease
+ * ends by time. One that cannot be read is left out.
  */
 void core_gap(struct core *core, int64_t gap_ms);
 /* In a batch that has begun after that: does its part now. */

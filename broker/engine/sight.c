@@ -29,8 +29,7 @@ static void gap_begin(struct core *core)
 						     .limit = GAP_LEASES };
 		gap->left[i] = 1;
 	}
-	log_notice(NULL,
-		   "nobody watched over the leases for %" PRId64 " ms: that time does not count",
+	log_notice(NULL, "the leases were unattended for %" PRId64 " ms; this time does not count",
 		   gap->ms);
 }
 

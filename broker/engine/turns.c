@@ -228,7 +228,7 @@ static void lose(struct engine *engine, struct batch *batch, const struct err *e
 
 	log_warning(LOG_FIELDS({ "account", name }, { "error", err->text },
 			       { "event", "account.lost" }),
-		    "account %s is lost; claiming it again", name);
+		    "lost the ownership of account %s; claiming it again", name);
 	end(engine, 0);
 	batch_refuse(batch);
 }
