@@ -269,6 +269,41 @@ static void another_error_loses_nothing(void **state)
 	assert_int_equal(shard_value(PAIR_PRIMARY), 6);
 }
 
+static void standing_read(void *arg, const struct shard *row)
+{
+	struct shard_standing *ret = arg;
+
+	*ret = row->standing;
+}
+
+/* What an owner tells of its account others read, until the next claim. */
+static void what_is_told_is_of_one_claim(void **state)
+{
+	const struct shard_standing blocked = { .blocked_class = 2,
+						.why = "the token is refused",
+						.verified_ms = 1787306400000 };
+	struct store *a = shard_store(NULL), *b = shard_store(NULL);
+	struct shard_standing told = { .is_fenced = 1 };
+
+	(void)state;
+	assert_int_equal(shard_take(a, NULL), 0);
+	assert_int_equal(shards_each(b, standing_read, &told, NULL), 0);
+	assert_int_equal(told.is_fenced, 0);
+	shard_write_begin(a, 7);
+	assert_int_equal(shard_tell(a, &blocked, NULL), 0);
+	assert_int_equal(store_commit(a, NULL), 0);
+	assert_int_equal(shards_each(b, standing_read, &told, NULL), 0);
+	assert_int_equal(told.blocked_class, 2);
+	assert_string_equal(told.why, "the token is refused");
+	assert_int_equal(told.verified_ms, 1787306400000);
+	assert_int_equal(shard_yield(a, NULL), 0);
+	assert_int_equal(shard_take(b, NULL), 0);
+	assert_int_equal(shards_each(a, standing_read, &told, NULL), 0);
+	assert_int_equal(told.blocked_class, 0);
+	assert_string_equal(told.why, "");
+	assert_int_equal(told.verified_ms, 0);
+}
+
 /* ---- an owner that is stopped ----------------------------------------------------------------- */
 
 struct owner {
@@ -754,6 +789,7 @@ int main(void)
 		TEST(each_commit_renews),
 		TEST(a_read_in_a_transaction_notices_too),
 		TEST(another_error_loses_nothing),
+		TEST(what_is_told_is_of_one_claim),
 		OWNER(a_stopped_owner_comes_too_late),
 		OWNER(a_stopped_owner_that_holds_the_lock_is_taken_over),
 		TEST(a_living_owner_keeps_its_lock),
