@@ -258,7 +258,8 @@ static int batch_begin(struct core *core, int (*begin)(struct store *, struct er
 {
 	if (core->in_transaction)
 		return 0;
-	core_gap_read(core);
+	if (!core_gap_pause_ms(core))
+		core_gap_read(core);
 	due_read(core);
 	if (begin(core->store, err))
 		return -1;
@@ -392,13 +393,17 @@ int64_t core_next_ms(const struct core *core)
 	int64_t next = earlier_ms(earlier_ms(heap_next(core->due), heap_next(core->tasks)),
 				  core->next_waiter_ms);
 
-	if (capacity_is_due(core) || core_gap_left(core))
+	if (capacity_is_due(core))
 		next = earlier_ms(next, core_now(core));
+	if (core_gap_left(core))
+		next = earlier_ms(next, core_now(core) + core_gap_pause_ms(core));
 	return next ? next - core->clock_by_ms : 0;
 }
 
 void core_rest(struct core *core, int on)
 {
+	if (core->resting == on)
+		return;
 	core->resting = on;
 	/* Leases may have waited for their turn meanwhile. */
 	if (!on)

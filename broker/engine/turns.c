@@ -146,6 +146,14 @@ static void claim_failed(struct engine *engine, const struct err *err)
 		  engine->parts.config.accounts[0]->config.name);
 }
 
+/* Lives that end as soon as they begin are begun more and more slowly: the pause before the next. */
+static int64_t short_life_ms(struct engine *engine)
+{
+	if (engine->short_lives < SHORT_LIVES_MOST)
+		engine->short_lives++;
+	return engine->parts.config.ownership->retry_ms << (engine->short_lives - 1);
+}
+
 /* Tries to become the owner, if it is time. */
 static void claim(struct engine *engine)
 {
@@ -160,6 +168,7 @@ static void claim(struct engine *engine)
 	for (size_t i = 0; i < config->account_count; i++)
 		account_doubt(config->accounts[i]);
 	rc = ownership->claim(ownership->arg, &store, &err);
+	engine->claim_mono_ms = env_mono_ms(config->env) + ownership->retry_ms;
 	if (!rc && engine_begin(engine, store, &err) == 0) {
 		engine->claim_error[0] = '\0';
 		log_notice(LOG_FIELDS({ "account", config->accounts[0]->config.name },
@@ -167,23 +176,21 @@ static void claim(struct engine *engine)
 			   "claimed account %s", config->accounts[0]->config.name);
 		return;
 	}
-	engine->claim_mono_ms = env_mono_ms(config->env) + ownership->retry_ms;
+	/* One that was claimed and cannot be loaded is a short life, too. */
+	if (!rc)
+		engine->claim_mono_ms = env_mono_ms(config->env) + short_life_ms(engine);
 	if (rc <= 0)
 		claim_failed(engine, &err);
 }
 
-/* Lives that are lost as soon as they begin are begun more and more slowly. */
 static int64_t claim_pause_ms(struct engine *engine)
 {
 	int64_t now = env_mono_ms(engine->parts.config.env);
 
-	if (now - engine->begun_mono_ms >= LIFE_SHORT_MS)
-		engine->short_lives = 0;
-	else if (engine->short_lives < SHORT_LIVES_MOST)
-		engine->short_lives++;
-	return engine->short_lives ?
-		       engine->parts.config.ownership->retry_ms << (engine->short_lives - 1) :
-		       0;
+	if (now - engine->begun_mono_ms < LIFE_SHORT_MS)
+		return short_life_ms(engine);
+	engine->short_lives = 0;
+	return 0;
 }
 
 static void end(struct engine *engine, int yield)
