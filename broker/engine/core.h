@@ -119,6 +119,8 @@ int core_must_flush(const struct core *core);
 
 /* When core_due must be called next, wall clock in ms; 0: nothing is due. */
 int64_t core_next_ms(const struct core *core);
+/* The leases that something is due of, now or later. */
+size_t core_due_count(const struct core *core);
 /* Steps in flight: started or waiting for core_flush, with each lease of a shared observation. */
 int core_steps_running(const struct core *core);
 /* For tests, after core_flush. -1: an aggregate in memory differs from the store. */

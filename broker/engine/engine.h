@@ -298,6 +298,11 @@ enum store_state engine_store_state(const struct engine *engine);
  * (wall clock)? Both may be NULL. Any thread.
  */
 int engine_is_owner(const struct engine *engine, int64_t *ret_epoch, int64_t *ret_since_ms);
+/*
+ * Somebody waits for an owner of the accounts: if they are not this process's, it tries to claim them
+ * now rather than after the usual pause. May be called all the time. Any thread.
+ */
+void engine_seek(struct engine *engine);
 /* Reloads the provider files of every account; the results are logged. Any thread. */
 void engine_reload(struct engine *engine);
 /*

@@ -109,7 +109,8 @@ int core_times_mend(struct core *core, struct err *err)
 	int rc;
 
 	/* Where several daemons write, each by its own clock, the database's decides. */
-	if (core->config.is_shared && llabs(core->store_ahead_ms) > SHARED_NEAR_MS)
+	if (core->config.is_shared &&
+	    llabs(core_clock_by_ms(core) + core_store_ahead_ms(core)) > SHARED_NEAR_MS)
 		return 0;
 	rc = core_touches_write(core, err) ||
 	     store_times_mend(core->store, core_only_account(core), core_now(core), err) ||
@@ -178,14 +179,19 @@ static void clock_say(struct core *core, enum env_clock_word word)
 {
 	if (core->env->clock)
 		env_clock_say(core->env->clock, core->clock_word, word,
-			      core->clock_ahead_ms - core->clock_by_ms);
+			      core->clock_ahead_ms - core_clock_by_ms(core));
 	core->clock_word = word;
 }
 
-/* Publishes the judgement for the other threads. */
+/*
+ * Publishes the judgement for the other threads. They have the machine's clock only, which a shared
+ * store's may contradict.
+ */
 static void clock_publish(struct core *core, enum clock_witness witness)
 {
-	if (core_clock_is_suspect(core))
+	if (!clock_is_near(core_clock_by_ms(core), 0))
+		clock_say(core, ENV_CLOCK_CONTRADICTED);
+	else if (core_clock_is_suspect(core))
 		clock_say(core,
 			  witness == CLOCK_DISAGREES ? ENV_CLOCK_CONTRADICTED : ENV_CLOCK_DOUBTED);
 	else

@@ -66,7 +66,7 @@ static int lock_break(struct pg_connection *c, struct err *err)
 		     " AND h.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 		     " AND h.pid <> pg_backend_pid() AND CASE WHEN o.account IS NULL"
 		     " THEN a.wait_event_type = 'Client' AND a.xact_start < clock_timestamp()"
-		     " - interval '3 s' ELSE o.expires_ms < " SHARD_NOW " END",
+		     " - interval '3 s' ELSE " SHARD_IS_OVER("o.") " END",
 		     NULL, 0, &result, "ending the backend that blocks creates", err))
 		return -1;
 	count = PQntuples(result);

@@ -42,10 +42,11 @@ struct side {
 static struct side sides[2];
 
 /* Each should own the account of its own number. */
-static size_t rank(void *arg, const char *account)
+static size_t rank(void *arg, const char *account, const char *without)
 {
 	struct side *side = arg;
 
+	(void)without;
 	return !atomic_load(&side->is_alone) && strcmp(account, names[side->number]) != 0;
 }
 
