@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "driver/instance.h"
 #include "unit/engine/owned.h"
 #include "unit/test.h"
 #include "util/text.h"
@@ -20,18 +21,6 @@ static struct account *accounts[1];
 enum outcome { NOT_YET, GRANTED, REFUSED };
 static sem_t began, ended, cleaned, may_claim[STEPS];
 static atomic_int steps, outcomes[STEPS], cleanups, is_idle;
-
-static int provider_open(struct lessor_call *call, void **instance)
-{
-	(void)call;
-	*instance = NULL;
-	return LESSOR_DONE;
-}
-
-static void provider_close(void *instance)
-{
-	(void)instance;
-}
 
 /* With I/O of its own: it may act as soon as a claim is granted. */
 static int provision(void *instance, struct lessor_call *call, const struct lessor_lease *lease)
@@ -77,8 +66,8 @@ static const struct lessor_provider table = {
 	.summary = "makes nothing",
 	.concurrency = LESSOR_PARALLEL,
 	.capabilities = LESSOR_OWN_IO,
-	.open = provider_open,
-	.close = provider_close,
+	.open = instance_open,
+	.close = instance_close,
 	.provision = provision,
 	.cleanup = cleanup,
 };
