@@ -52,6 +52,20 @@ struct forwarded_lines {
 void forwarded_write(const struct forwarded *f, const unsigned char key[FORWARDED_KEY_SIZE],
 		     const struct http_head *head, const char *target,
 		     struct forwarded_lines *lines);
+/* Who sends: its id, and the number of its last request. */
+struct forwarded_sender {
+	char self[FORWARDED_ID_SIZE];
+	unsigned char key[FORWARDED_KEY_SIZE];
+	int64_t sequence;
+};
+struct forwarded_content {
+	const char *target, *body;
+	size_t body_len;
+};
+/* Completes `f`, with a new number, and writes the lines. */
+void forwarded_sign(struct forwarded_sender *sender, struct forwarded *f, const char *to,
+		    const struct http_head *head, const struct forwarded_content *content,
+		    struct forwarded_lines *lines);
 /* Does the request have such a line? */
 int forwarded_is(const struct http_head *head);
 /* Reads and verifies the three lines. -1: no daemon sent this request as it is. */

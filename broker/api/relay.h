@@ -20,6 +20,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <string.h>
 
 #include "api/forwarded.h"
 #include "util/env.h"
@@ -42,6 +43,13 @@ struct relay_route {
 	char daemon[FORWARDED_ID_SIZE];
 	char address[128]; /* "https://HOST:PORT" */
 };
+
+/* Has another daemon, or this one, taken the account from the one that was asked? */
+static inline int relay_is_overtaken(const struct relay_route *route, const char *daemon)
+{
+	return route->place == RELAY_SELF ||
+	       (route->place == RELAY_OTHER && strcmp(route->daemon, daemon));
+}
 
 struct relay_config {
 	char self[FORWARDED_ID_SIZE]; /* this daemon's id, new at each start */

@@ -74,6 +74,8 @@ void core_gap(struct core *core, int64_t gap_ms);
 void core_gap_credit(struct core *core);
 /* Are there leases that are still to be credited? */
 int core_gap_left(const struct core *core);
+/* Those that are next could not be read, and are tried again after some seconds. */
+int core_gap_is_stuck(const struct core *core);
 /*
  * No lease ends by time from this moment of the monotonic clock on: somebody else may own the
  * store's rows by then. A new core sees without end (INT64_MAX). What is put off is looked at again
