@@ -148,8 +148,8 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	core->env = config->env;
 	core->store = config->store;
 	core->sees_until_mono_ms = INT64_MAX;
-	core->clock_by_ms = config->store_ahead_ms;
-	core_store_clock(core, config->store_ahead_ms);
+	if (core->config.is_shared || config->store_ahead_ms)
+		core_store_clock(core, config->store_ahead_ms);
 	outbox_init(core);
 	waiters_init(core);
 	STAILQ_INIT(&core->pool_waiters);
@@ -394,7 +394,12 @@ int64_t core_next_ms(const struct core *core)
 
 	if (capacity_is_due(core) || core_gap_left(core))
 		next = earlier_ms(next, core_now(core));
-	return next ? next - core->clock_by_ms : 0;
+	return next ? next - core_clock_by_ms(core) : 0;
+}
+
+size_t core_due_count(const struct core *core)
+{
+	return heap_count(core->due);
 }
 
 void core_rest(struct core *core, int on)

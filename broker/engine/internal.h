@@ -166,8 +166,9 @@ struct core {
 	struct step_list starts;	    /* to be started after the commit */
 	int64_t sees_until_mono_ms;	    /* core_see_until */
 	struct core_gap gap;
-	int64_t store_ahead_ms; /* core_store_clock */
-	int64_t clock_by_ms;	/* core_now, ahead of the wall clock; not above store_ahead_ms */
+	int is_by_store;	  /* core_now is, as core_store_clock has measured it */
+	int64_t store_by_mono_ms; /* the store's clock, ahead of the monotonic one */
+	int64_t now_by_mono_ms;	  /* core_now, ahead of the monotonic clock; not above it */
 	int is_clock_apart;	/* that is so much that it was logged */
 	struct clock_watch clock;
 	enum env_clock_word clock_word; /* what was said to the other threads (util/env.h) */
@@ -193,6 +194,8 @@ struct core {
 /* ---- state.c: the clock, the accounts, the leases -------------------------------------------- */
 
 int64_t core_now(const struct core *core);
+/* core_now, ahead of the wall clock. */
+int64_t core_clock_by_ms(const struct core *core);
 /* The store's clock, ahead of core_now, at most. */
 int64_t core_store_ahead_ms(const struct core *core);
 uint32_t core_random32(struct core *core);

@@ -120,6 +120,7 @@ void life_free(struct engine_life *life)
 
 void life_end(struct engine_life *life, int yield)
 {
+	life->parts->config.clock = core_clock_known(life->core);
 	core_abandon(life->core);
 	core_free(life->core);
 	life->core = NULL;

@@ -66,6 +66,7 @@ struct engine_ownership {
 	int64_t ttl_ms;	  /* after a longer gap somebody else may be the owner */
 	int64_t renew_ms; /* the interval of renewals */
 	int64_t margin_ms; /* so long before it is over, nothing is decided any more */
-	int64_t retry_ms;  /* the pause between two claims */
+	int64_t retry_ms; /* the pause between two claims */
+	int64_t seek_ms;  /* the same, if somebody waits for an owner (engine_seek) */
 	void *arg;
 };

@@ -122,15 +122,22 @@ static int is_far(int64_t ms, int64_t other_ms)
  * Times in the store are by its own clock, since daemons whose clocks differ read what others wrote:
  * one that is behind would store heartbeats that the next owner takes for old. A measurement is
  * late by as long as its answer took, so the least is the best; a much greater one is a clock that
- * was set.
+ * was set. Between two measurements it goes with the monotonic clock, so that the wall clock of
+ * this machine, if it is set, moves nothing.
  */
 void core_store_clock(struct core *core, int64_t ahead_ms)
 {
+	int64_t by_mono_ms = env_wall_ms(core->env) + ahead_ms - env_mono_ms(core->env);
+	int is_set = core->is_by_store && is_far(by_mono_ms, core->now_by_mono_ms);
 	int is_apart = is_far(ahead_ms, 0);
 
-	core->store_ahead_ms = ahead_ms;
-	if (ahead_ms < core->clock_by_ms || is_far(ahead_ms, core->clock_by_ms))
-		core->clock_by_ms = ahead_ms;
+	core->store_by_mono_ms = by_mono_ms;
+	if (!core->is_by_store || is_set || by_mono_ms < core->now_by_mono_ms)
+		core->now_by_mono_ms = by_mono_ms;
+	core->is_by_store = 1;
+	/* Before anything is decided by it. */
+	if (is_set && core->in_transaction)
+		core_clock_watch(core);
 	if (is_apart && !core->is_clock_apart)
 		log_warning(NULL,
 			    "the database's clock is %" PRId64

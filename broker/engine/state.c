@@ -16,9 +16,16 @@
 /* Retry interval of a lease that cannot be read. */
 #define UNREAD_RETRY_MS 5000
 
+/* By the store's clock whatever happens to the machine's, which may be set at any moment. */
 int64_t core_now(const struct core *core)
 {
-	return env_wall_ms(core->env) + core->clock_by_ms;
+	return core->is_by_store ? env_mono_ms(core->env) + core->now_by_mono_ms :
+				   env_wall_ms(core->env);
+}
+
+int64_t core_clock_by_ms(const struct core *core)
+{
+	return core->is_by_store ? core_now(core) - env_wall_ms(core->env) : 0;
 }
 
 uint32_t core_random32(struct core *core)
@@ -105,7 +112,7 @@ int core_account_has_open(struct core *core, const struct core_account *a)
 
 int64_t core_store_ahead_ms(const struct core *core)
 {
-	return core->store_ahead_ms - core->clock_by_ms;
+	return core->is_by_store ? core->store_by_mono_ms - core->now_by_mono_ms : 0;
 }
 
 int core_gap_left(const struct core *core)

@@ -34,6 +34,11 @@
 #define SHARD_RENEW_MS 500
 /* Clocks run differently, and threads run late, by at most this (M). */
 #define SHARD_MARGIN_MS 1000
+/*
+ * A row that lasts longer was written before the database's clock was set back. A living owner would
+ * have renewed it by that clock, so nobody waits for it.
+ */
+#define SHARD_TTL_MOST_MS 61000
 /* How long the server waits for the row before the backend that locks it is ended. */
 #define SHARD_LOCK_MS 1000
 
@@ -63,6 +68,7 @@ struct shard_standing {
 struct shard {
 	char account[32];
 	char owner[SHARD_NONCE_CHARS + 1]; /* ""  nobody: it was yielded, or never claimed */
+	/* Whom the last claim names: the owner; if it was yielded, who gave it up. */
 	char address[128];
 	int64_t epoch;	  /* counts the claims */
 	int64_t seq;	  /* counts the transactions of all owners; never decreases */

@@ -14,6 +14,7 @@
 
 /* A claim is tried again after the row was made, and after its lock was broken. */
 #define CLAIM_TRIES 4
+#define OLD_IS_OVER SHARD_IS_OVER("old.")
 
 /*
  * Takes the row if it is free, and freezes it if the database is not what it was at the last claim.
@@ -37,7 +38,7 @@ static const char claim_sql[] =
 	" presumed_until_ms = CASE WHEN seen.wrong <> '' THEN " SHARD_NOW " + $6::bigint"
 	" ELSE old.presumed_until_ms END"
 	" FROM old, me, seen WHERE s.account = old.account AND (old.owner = '' OR old.owner = $7"
-	" OR old.expires_ms < " SHARD_NOW " OR old.db_id <> me.id) RETURNING s.*)"
+	" OR " OLD_IS_OVER " OR old.db_id <> me.id) RETURNING s.*)"
 	" SELECT " SHARD_COLUMNS(
 		"r.") ", " SHARD_NOW ","
 		      " CASE WHEN old.renewed_ms > 0 THEN greatest(" SHARD_NOW
@@ -221,7 +222,7 @@ static int yield_write(struct store *store, const char *account, struct err *err
 	if (pg_begin(store, err))
 		return -1;
 	stmt = pg_prepare(store,
-			  "UPDATE shard SET owner = '', address = '', expires_ms = 0"
+			  "UPDATE shard SET owner = '', expires_ms = 0"
 			  " WHERE account = ?1",
 			  err);
 	if (stmt)

@@ -705,6 +705,32 @@ static void a_clock_that_moves_presumes_permits(void **state)
 	}
 }
 
+/* Its owner died before it could renew by that clock. */
+static void a_clock_that_is_set_back_keeps_nobody_out(void **state)
+{
+	struct store *a, *b;
+	struct shard row;
+
+	(void)state;
+	shard_store_close(shard_store(NULL));
+	pair_sql(&pair, PAIR_PRIMARY, database, NULL, 0, fake_clock, database);
+	a = shard_store(NULL);
+	b = shard_store(NULL);
+	shard_terms.ttl_ms = SHARD_TTL_MS;
+	assert_int_equal(shard_take(a, NULL), 0);
+	clock_step(-3600);
+	/* If it lives, it is simply not the owner any longer. */
+	assert_int_equal(shard_take(b, &row), 0);
+	assert_int_equal(shard_write(a, 1, NULL), -1);
+	assert_true(store_is_lost(a));
+	/* A clock that is corrected a little is no reason. */
+	clock_step(-10);
+	assert_int_equal(shard_take(a, &row), 1);
+	assert_true(shard_is_held(&row));
+	row.now_ms -= 3600 * 1000;
+	assert_false(shard_is_held(&row));
+}
+
 /* ---- the list ------------------------------------------------------------------------------------ */
 
 struct listed {
@@ -775,6 +801,7 @@ int main(void)
 		TEST(a_gap_is_told_until_it_is_credited),
 		TEST(only_a_gap_is_owed),
 		TEST(a_clock_that_moves_presumes_permits),
+		TEST(a_clock_that_is_set_back_keeps_nobody_out),
 		TEST(all_rows_are_read),
 	};
 
