@@ -26,6 +26,8 @@ struct view {
 	size_t peer_count;
 	struct owned *owned;
 	size_t owned_count;
+	int64_t clock_ahead_ms; /* the database's, of our monotonic one */
+	int has_clock;
 };
 
 struct peers {
@@ -161,6 +163,12 @@ void peers_saw_shard(struct peers *peers, const struct shard *row)
 		owned->takeovers++;
 }
 
+void peers_saw_clock(struct peers *peers, int64_t db_ms, int64_t mono_ms)
+{
+	peers->next.clock_ahead_ms = db_ms - mono_ms;
+	peers->next.has_clock = 1;
+}
+
 void peers_end(struct peers *peers)
 {
 	struct view old;
@@ -270,6 +278,16 @@ size_t peers_living(struct peers *peers, int64_t now_ms, char (*ids)[STORE_DAEMO
 		count++;
 	}
 	return count;
+}
+
+int64_t peers_clock(struct peers *peers, int64_t now_ms)
+{
+	int64_t ret;
+
+	pthread_mutex_lock(&peers->lock);
+	ret = peers->view.has_clock ? now_ms + peers->view.clock_ahead_ms : 0;
+	pthread_mutex_unlock(&peers->lock);
+	return ret;
 }
 
 int64_t peers_seq(struct peers *peers, const char *account)

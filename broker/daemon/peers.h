@@ -29,6 +29,8 @@ void peers_free(struct peers *peers); /* NULL is allowed */
 void peers_begin(struct peers *peers, int64_t now_ms);
 void peers_saw_daemon(struct peers *peers, const struct store_daemon *row);
 void peers_saw_shard(struct peers *peers, const struct shard *row);
+/* The database's clock showed `db_ms` at `mono_ms`. */
+void peers_saw_clock(struct peers *peers, int64_t db_ms, int64_t mono_ms);
 /* From now on others see what was read. Without it the reading failed, and changes nothing. */
 void peers_end(struct peers *peers);
 /*
@@ -52,6 +54,8 @@ void peers_route(struct peers *peers, const char *account, int is_ours, int64_t 
 /* The ids of the daemons that are alive, this one among them; at most `max`. */
 size_t peers_living(struct peers *peers, int64_t now_ms, char (*ids)[STORE_DAEMON_ID_SIZE],
 		    size_t max);
+/* The database's clock, as it was read last; 0: it was not read. */
+int64_t peers_clock(struct peers *peers, int64_t now_ms);
 /* The highest seq of the account that was read since its last loss was reported; 0: none. */
 int64_t peers_seq(struct peers *peers, const char *account);
 void peers_each_daemon(struct peers *peers, int64_t now_ms, daemons_fn fn, void *arg);
