@@ -56,7 +56,7 @@ def options_of(words):
     add("--speed", type=float, default=50, help="of the simulated cloud")
     add("--seed", default="1")
     add("--settle", type=float, default=300, help="seconds in which all must be cleaned up")
-    add("--keep", default="", help="a directory for logs and the history, if something is found")
+    add("--keep", default="", help="a directory for logs and the history, unless all is well")
     add("--figures", default="", help="a file to which this storm's are appended, for figures.py")
     options = parser.parse_args(words)
     options.owners = ["ann", "bob", "eve"]
@@ -108,6 +108,7 @@ class Storm:
         self.records = clients.Records(self.world.home + "/history", self.world.cloud)
         self.violations = []
         self.order = "NOT CHECKED"  # what linear/ says
+        self.is_over = False
         self.operator = 0
         self.people = [clients.Client(n, self.world, self.records, options.seed)
                        for n in range(options.clients)]
@@ -149,6 +150,7 @@ class Storm:
                                  self.nemesis.restores).all(state)
         self.linear()
         figures.report(self)
+        self.is_over = True
 
     def blow(self):
         for one in self.everybody():
@@ -256,7 +258,7 @@ class Storm:
             self.violations.append("linear: " + "\n".join(lines[:60]))
 
     def close(self):
-        if self.options.keep and self.violations:
+        if self.options.keep and (self.violations or self.nemesis.failures or not self.is_over):
             self.world.keep_logs(self.options.keep)
             shutil.copyfile(self.world.home + "/history", self.options.keep + "/history")
             print("kept: " + self.options.keep)
