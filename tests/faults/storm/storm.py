@@ -33,6 +33,7 @@ from proxies import ProxyError  # noqa: E402
 from world import CLOCKS, HERE, StormError, World, now  # noqa: E402
 
 FAULTS = OF_ONE + OF_ALL
+LOOKS = 20  # tries
 # With a file the times of leases are by the machine's clock, so they step as it does.
 ONE_FILE = ("kill", "stop", "leave", "cloud_cut", "rolling")
 
@@ -163,8 +164,8 @@ class Storm:
         self.nemesis.ending.set()
         nemesis.join()
         self.nemesis.heal()
-        if self.nemesis.restores:
-            self.look()
+        if self.nemesis.restores and not self.look():
+            self.violations.append("stuck: an account does not hear that an operator has looked")
         # As long as clients keep on asking: it must work again, not only be cleaned up.
         calm = now()
         self.until(lambda: all(any(p.answered and p.answered[-1] > calm for p in some)
@@ -178,11 +179,20 @@ class Storm:
                 raise StormError("client %d: %r" % (one.number, one.failure))
 
     def look(self):
-        """After a restore nothing ends until an operator has looked, and says so."""
-        for account in self.world.cloud.tokens:
-            for daemon in self.world.daemons:
-                self.people[0].send(daemon, "POST", "/v1/admin/accounts/%s/take-over" % account,
-                                    "root", {"looked": True, "reason": "restored"})
+        """After a restore nothing ends until an operator has looked, and says so until somebody
+        hears it. Returns whether all accounts were told."""
+        return all([self.look_at(account) for account in self.world.cloud.tokens])
+
+    def look_at(self, account):
+        for n in range(LOOKS):
+            daemon = self.world.daemons[n % len(self.world.daemons)]
+            answer = self.people[0].send(daemon, "POST",
+                                         "/v1/admin/accounts/%s/take-over" % account, "root",
+                                         {"looked": True, "reason": "restored"})
+            if answer and answer[0] == 200:
+                return True
+            threading.Event().wait(1)
+        return False
 
     def until(self, what, seconds, why):
         try:
