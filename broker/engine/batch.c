@@ -160,6 +160,7 @@ int batch_run(struct batch *batch, struct err *err)
 	requests_take(batch);
 	core_hurry(core, batch->hurry);
 	core_due(core);
+	life_tell(batch->life);
 	batch->is_open = batch->may_wait && STAILQ_EMPTY(&batch->work.claims) &&
 			 !core_must_flush(core);
 	if (batch->is_open)

@@ -397,6 +397,11 @@ int64_t core_next_ms(const struct core *core)
 	return next ? next - core_clock_by_ms(core) : 0;
 }
 
+size_t core_due_count(const struct core *core)
+{
+	return heap_count(core->due);
+}
+
 void core_rest(struct core *core, int on)
 {
 	core->resting = on;

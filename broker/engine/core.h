@@ -91,6 +91,8 @@ void core_store_clock(struct core *core, int64_t ahead_ms);
  * it is not, or no longer. No effect if there is no such account.
  */
 void core_freeze(struct core *core, const char *account, const char *why);
+/* For the configuration of the core that follows this one. */
+struct engine_clock core_clock_known(const struct core *core);
 /* Why the account is frozen, "" if it is not. The fence of an older store is a reason, too. */
 const char *core_frozen(struct core *core, const char *account);
 /*
@@ -115,6 +117,8 @@ int core_must_flush(const struct core *core);
 
 /* When core_due must be called next, wall clock in ms; 0: nothing is due. */
 int64_t core_next_ms(const struct core *core);
+/* The leases that something is due of, now or later. */
+size_t core_due_count(const struct core *core);
 /* Steps in flight: started or waiting for core_flush, with each lease of a shared observation. */
 int core_steps_running(const struct core *core);
 /* For tests, after core_flush. -1: an aggregate in memory differs from the store. */

@@ -3,9 +3,12 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "provider/account.h"
 #include "util/alloc.h"
 #include "util/bug.h"
+#include "util/text.h"
 
 /* ---- on a worker's thread ------------------------------------------------------------------ */
 
@@ -117,6 +120,7 @@ void life_free(struct engine_life *life)
 
 void life_end(struct engine_life *life, int yield)
 {
+	life->parts->config.clock = core_clock_known(life->core);
 	core_abandon(life->core);
 	core_free(life->core);
 	life->core = NULL;
@@ -208,6 +212,39 @@ void life_credit(struct engine_life *life)
 	/* A failed write makes the commit fail. */
 	if (owned.is_owed && ownership->credited && !core_gap_left(life->core))
 		ownership->credited(ownership->arg, life->store, NULL);
+}
+
+static struct shard_standing standing_now(const struct engine_life *life)
+{
+	struct account_figures figures;
+	struct shard_standing now;
+
+	account_figures(life->parts->config.accounts[0], &figures);
+	/* With its padding, since it is compared. */
+	memset(&now, 0, sizeof(now));
+	now.is_fenced = figures.fenced != 0;
+	now.blocked_class = figures.blocked ? figures.blocked_class : 0;
+	now.verified_ms = figures.verified_ms;
+	if (figures.fenced)
+		TEXT_SET(now.why, figures.fence);
+	else if (figures.blocked)
+		TEXT_SET(now.why, figures.reason);
+	return now;
+}
+
+void life_tell(struct engine_life *life)
+{
+	const struct engine_ownership *ownership = life->parts->config.ownership;
+	struct shard_standing now;
+
+	if (!ownership || !ownership->tell)
+		return;
+	now = standing_now(life);
+	if (!memcmp(&now, &life->told, sizeof(now)))
+		return;
+	life->told = now;
+	/* A failed write makes the commit fail. */
+	ownership->tell(ownership->arg, life->store, &now, NULL);
 }
 
 int life_is_lost(const struct engine_life *life)

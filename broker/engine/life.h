@@ -29,6 +29,7 @@ struct engine_life {
 	struct core *core; /* NULL: the life is over */
 	int out;	   /* its steps that are with the workers */
 	int64_t gaps_ms;   /* in which nobody served, as far as the core was told */
+	struct shard_standing told; /* of the account */
 };
 
 /* Loads a core from the store, which it owns from now on, also if that fails (-1). */
@@ -63,5 +64,7 @@ void life_gap(struct engine_life *life);
  * the last of them, so that the next owner credits them if this one dies before.
  */
 void life_credit(struct engine_life *life);
+/* In a transaction, at its end: tells those who do not own the account if it stands otherwise. */
+void life_tell(struct engine_life *life);
 /* The store is broken: only because the accounts are lost? */
 int life_is_lost(const struct engine_life *life);

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "store/store.h"
+#include "store/shard.h"
 #include "util/err.h"
 
 /* The ownership as of the last commit or renewal. */
@@ -51,6 +51,12 @@ struct engine_ownership {
 	 * frozen it after the last commit. NULL: as `look` says.
 	 */
 	int (*frozen)(void *arg, struct store *store, char *ret, size_t size, struct err *err);
+	/*
+	 * In a transaction: how the account stands with its provider, for those who do not own it.
+	 * Called when that has changed. NULL: there are none.
+	 */
+	int (*tell)(void *arg, struct store *store, const struct shard_standing *standing,
+		    struct err *err);
 	/* Is a broken store broken only because the ownership is lost? Then the process need not end. */
 	int (*is_lost)(void *arg, const struct store *store);
 	/* Should somebody else be the owner? Asked often. NULL: never. */
@@ -61,5 +67,6 @@ struct engine_ownership {
 	int64_t renew_ms; /* the interval of renewals */
 	int64_t margin_ms; /* so long before it is over, nothing is decided any more */
 	int64_t retry_ms; /* the pause between two claims */
+	int64_t seek_ms;  /* the same, if somebody waits for an owner (engine_seek) */
 	void *arg;
 };

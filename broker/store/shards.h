@@ -21,7 +21,12 @@
  *     expires_ms bigint NOT NULL DEFAULT 0,
  *     presumed_until_ms bigint NOT NULL DEFAULT 0,
  *     frozen text NOT NULL DEFAULT '',
- *     gen bigint NOT NULL DEFAULT 0) WITH (fillfactor = 20);
+ *     gen bigint NOT NULL DEFAULT 0,
+ *     told_epoch bigint NOT NULL DEFAULT 0,        the claim of which the following is told
+ *     is_fenced bigint NOT NULL DEFAULT 0,
+ *     blocked_class bigint NOT NULL DEFAULT 0,
+ *     blocked text NOT NULL DEFAULT '',
+ *     verified_ms bigint NOT NULL DEFAULT 0) WITH (fillfactor = 20);
  *
  * Leases are credited with a gap in transactions after the one that measured it. So each one moves
  * `watched_ms` no further than to the renewal before it, a claim leaves both, and while a gap is owed

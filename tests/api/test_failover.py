@@ -6,6 +6,7 @@ numbers T1 to T14 are those of the table in tests/README.md."""
 
 import os
 import signal
+import socket
 import sys
 import time
 import unittest
@@ -124,6 +125,50 @@ class Seen(Case):
         self.assertIn("fenced: it is older;", told(other, other.admin, "message"))
         self.assertEqual(other.metric('lessor_account_fenced{account="hetzner"}'), 1)
 
+
+    def test_a_refused_token(self):
+        """Only the owner asks the provider; the others, and their service managers, know it."""
+        group = self.group(cluster().database())
+        owner = group.owner()
+        (other,) = group.others(owner)
+        other.kill(signal.SIGTERM)
+        manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(manager.close)
+        manager.bind(other.home + "/notify")
+        manager.settimeout(60)
+        os.environ["NOTIFY_SOCKET"] = other.home + "/notify"
+        self.addCleanup(os.environ.pop, "NOTIFY_SOCKET", None)
+        other.start()
+        del os.environ["NOTIFY_SOCKET"]
+
+        def account(member):
+            return member.ask("GET", "/v1/providers", member.admin).json["providers"][0]
+
+        def says(member, key, wanted):
+            until(lambda: account(member)[key] == wanted,
+                  why=lambda: "%r\n%s" % (account(member), group.said()))
+
+        def status(wanted):
+            while wanted != ("is blocked" in manager.recv(4096).decode()):
+                pass
+
+        says(other, "daemon", "other")
+        until(lambda: account(other)["provenAt"])
+        group.first.sim("POST", "/_sim/faults", {"match": {}, "count": "always",
+                                                 "fault": {"kind": "unauthorized"}})
+        for member in group.members:
+            says(member, "blocked", True)
+            self.assertIn("account hetzner is blocked: ", account(member)["message"])
+            self.assertIn("correct its token", account(member)["message"])
+            ready = member.ask("GET", "/v1/providers/hetzner/readiness", group.alice).json
+            self.assertEqual((ready["configured"], ready["checks"][0]["status"]), (False, "failed"))
+            self.assertEqual(member.metric('lessor_account_blocked{account="hetzner"}'), 1)
+        status(True)
+        group.first.no_faults()
+        owner.process.send_signal(signal.SIGHUP)
+        for member in group.members:
+            says(member, "blocked", False)
+        status(False)
 
     def test_a_new_token_by_who_is_flooded_with_bad_ones(self):
         """Its own address is refused too often, and each daemon reads the tokens for itself."""

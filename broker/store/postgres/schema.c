@@ -38,6 +38,7 @@ static const struct pg_migration {
 	{ 13, 13, pg_schema_13 },
 	{ 14, 13, pg_schema_14 },
 	{ 15, 13, pg_schema_15 },
+	{ 16, 13, pg_schema_16 },
 };
 
 #define NEWEST ((int)ARRAY_LEN(migrations) - 1 + 13)

@@ -35,6 +35,10 @@ static int claim(void *arg, struct store **ret, struct err *err)
 	struct owned *o = arg;
 
 	REQUIRE(!o->store);
+	if (atomic_load(&o->is_taken)) {
+		sem_post(&o->refused);
+		return 1;
+	}
 	if (o->refusals > 0)
 		return --o->refusals % 2 ? 1 : err_set(err, ERR_IO, "nobody can tell");
 	/* Fails if the last life has not closed it. */
@@ -155,7 +159,9 @@ static int64_t clock_ms(const struct owned *o, clockid_t clock)
 
 static int64_t wall_ms(void *data)
 {
-	return clock_ms(data, CLOCK_REALTIME);
+	struct owned *o = data;
+
+	return clock_ms(o, CLOCK_REALTIME) + atomic_load(&o->wall_ms);
 }
 
 static int64_t mono_ms(void *data)
@@ -183,6 +189,7 @@ void owned_make(struct owned *o)
 	o->env.wall_ms = wall_ms;
 	o->env.mono_ms = mono_ms;
 	sem_init(&o->claimed, 0, 0);
+	sem_init(&o->refused, 0, 0);
 	sem_init(&o->spun, 0, 0);
 	sem_init(&o->renewed, 0, 0);
 	o->ownership = (struct engine_ownership){
@@ -238,6 +245,7 @@ void owned_remove(struct owned *o)
 	}
 	REQUIRE(rmdir(o->folder) == 0);
 	sem_destroy(&o->claimed);
+	sem_destroy(&o->refused);
 	sem_destroy(&o->spun);
 	sem_destroy(&o->renewed);
 }

@@ -44,6 +44,48 @@ static void a_clock_that_stays_is_believed(void **state)
 	assert_int_equal(world_alive(&w), 0);
 }
 
+/* The account is lost, and claimed again by the same process. */
+static void next_life(void)
+{
+	w.d.config.clock = core_clock_known(w.d.core);
+	world_restart(&w, NULL);
+	world_settle(&w);
+}
+
+static void a_doubt_outlasts_a_life(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	jump(2 * HOUR);
+	assert_true(core_clock_is_suspect(w.d.core));
+	world_pass(&w, MINUTE);
+	next_life();
+	assert_true(core_clock_is_suspect(w.d.core));
+	world_pass(&w, 8 * MINUTE);
+	next_life();
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	/* And ends when it would have without. */
+	world_pass(&w, 2 * MINUTE);
+	assert_false(core_clock_is_suspect(w.d.core));
+	world_pass(&w, MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
+}
+
+static void a_jump_between_two_lives_is_one(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	w.d.config.clock = core_clock_known(w.d.core);
+	w.d.wall_off_ms += 2 * HOUR;
+	world_restart(&w, NULL);
+	world_settle(&w);
+	world_pass(&w, 5 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	jump(-2 * HOUR);
+	world_pass(&w, 15 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+}
+
 static void a_release_works_all_the_same(void **state)
 {
 	struct asked a = { 0 };
@@ -549,6 +591,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_jump_forward_ends_nothing_at_once),
 		TEST(a_clock_that_stays_is_believed),
+		TEST(a_doubt_outlasts_a_life),
+		TEST(a_jump_between_two_lives_is_one),
 		TEST(a_release_works_all_the_same),
 		TEST(a_machine_in_the_making_is_not_given_up),
 		TEST(a_jump_back_calls_in_what_is_owed),

@@ -42,10 +42,11 @@ struct side {
 static struct side sides[2];
 
 /* Each should own the account of its own number. */
-static size_t rank(void *arg, const char *account)
+static size_t rank(void *arg, const char *account, const char *without)
 {
 	struct side *side = arg;
 
+	(void)without;
 	return !atomic_load(&side->is_alone) && strcmp(account, names[side->number]) != 0;
 }
 
@@ -596,9 +597,14 @@ static void a_fresh_start_lists(void **state)
 static void a_stopped_create_stops_creates_only(void **state)
 {
 	static const char sql[] = "SELECT epoch FROM shard WHERE account = 'north'";
+	static const struct shard_claim claim = { .account = "west",
+						  .nonce = "33333333333333333333333333333333",
+						  .address = "other",
+						  .ttl_ms = 60000 };
 	static struct ask a;
 	struct side *side = &sides[0];
 	struct store *other = NULL;
+	struct shard row;
 	int64_t epoch, begun;
 
 	(void)state;
@@ -606,6 +612,7 @@ static void a_stopped_create_stops_creates_only(void **state)
 	assert_in_range(run_until_served(side, &a), RESULT_CREATED, RESULT_REPLAY);
 	epoch = postgres_number(url, sql);
 	assert_int_equal(store_open_tool(url, &side->env, &other, NULL), 0);
+	assert_int_equal(shard_claim(other, &claim, &row, NULL), 0);
 	assert_int_equal(store_begin(other, NULL), 0);
 	assert_int_equal(store_create_lock(other, NULL), 0);
 	begun = env_mono_ms(&side->env);
