@@ -14,6 +14,7 @@ Exit: 0 nothing found; 1 a violation; 2 the harness failed; 77 a program is miss
 
 import argparse
 import contextlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -33,7 +34,6 @@ from proxies import ProxyError  # noqa: E402
 from world import CLOCKS, HERE, StormError, World, now  # noqa: E402
 
 FAULTS = OF_ONE + OF_ALL
-LOOKS = 20  # tries
 # With a file the times of leases are by the machine's clock, so they step as it does.
 ONE_FILE = ("kill", "stop", "leave", "cloud_cut", "rolling")
 
@@ -184,15 +184,17 @@ class Storm:
         return all([self.look_at(account) for account in self.world.cloud.tokens])
 
     def look_at(self, account):
-        for n in range(LOOKS):
-            daemon = self.world.daemons[n % len(self.world.daemons)]
-            answer = self.people[0].send(daemon, "POST",
+        ways = itertools.cycle(self.world.daemons)
+
+        def is_heard():
+            answer = self.people[0].send(next(ways), "POST",
                                          "/v1/admin/accounts/%s/take-over" % account, "root",
                                          {"looked": True, "reason": "restored"})
-            if answer and answer[0] == 200:
-                return True
-            threading.Event().wait(1)
-        return False
+            return answer and answer[0] == 200
+        try:
+            return until(is_heard, 60)
+        except AssertionError:
+            return False
 
     def until(self, what, seconds, why):
         try:
