@@ -4,6 +4,8 @@
 # that leaves nothing running. They set `here` (this directory), `root` (the source tree) and
 # `build` (the build directory) and source this.
 
+# It is named in configurations, which take no other paths.
+case $build in /*) ;; *) build=$PWD/$build ;; esac
 # lessord refuses to load providers that other users can write.
 umask 022
 # shellcheck source=packaging/packages.sh
