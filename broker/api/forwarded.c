@@ -161,6 +161,22 @@ int forwarded_read(const struct http_head *head, const unsigned char key[FORWARD
 
 /* ---- each number once -------------------------------------------------------------------- */
 
+struct forwarded_window *forwarded_window(struct forwarded_window *windows, size_t count,
+					  const char *from)
+{
+	struct forwarded_window *oldest = windows;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!strcmp(windows[i].from, from))
+			return &windows[i];
+		if (windows[i].used_ms < oldest->used_ms)
+			oldest = &windows[i];
+	}
+	memset(oldest, 0, sizeof(*oldest));
+	TEXT_SET(oldest->from, from);
+	return oldest;
+}
+
 int forwarded_take(struct forwarded_window *window, int64_t sequence)
 {
 	uint64_t *word, bit;

@@ -65,5 +65,8 @@ struct forwarded_window {
 	int64_t newest, used_ms;
 	uint64_t taken[FORWARDED_WINDOW / 64];
 };
+/* Of `count`, the one of this daemon; a new one takes the place of that which was silent longest. */
+struct forwarded_window *forwarded_window(struct forwarded_window *windows, size_t count,
+					  const char *from);
 /* -1: the number was taken before, or is older than all that are remembered. */
 int forwarded_take(struct forwarded_window *window, int64_t sequence);
