@@ -27,8 +27,11 @@ must "root can check the configuration" lessord --check-config
 must "and the database" lessord check
 (umask 077; lessord token add --owner root@example.com --role admin >client-token 2>/dev/null)
 start
-daemon_owns() { [ "$(lessor daemons --json | grep -c '"state": *"alive"')" -ge 1 ]; }
-comes "lessor daemons shows it" daemon_owns
+is_listed() { lessor daemons | grep -q "alive, this one"; }
+comes "lessor daemons shows it" is_listed
+# The cloud was the other database's.
+comes "the account is fenced" is_fenced
+must "an operator takes over" lessor account take-over hetzner --looked
 must "a lease is created" lessor create --class standard --slug second --ttl 1h --wait --ssh-key key.pub
 equal "the cloud has its machine" "$(servers)" 1
 equal "nothing is in a file" "$(find /var/lib/lessor -name '*.db')" ""
