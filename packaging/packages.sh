@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
-# Debian packages needed to build and test. Sourced by quickstart.sh and tests/run.sh; only
+# Debian packages needed to build and test. Sourced by the scripts here and in tests/; only
 # defines functions and variables.
 
 # shellcheck disable=SC2034

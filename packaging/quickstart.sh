@@ -38,19 +38,9 @@ while [ $# -gt 0 ]; do
 	shift
 done
 
-# lessord refuses to load providers that other users can write.
-umask 022
-# shellcheck source=packaging/packages.sh
-. "$here/packages.sh"
-# shellcheck source=tests/await.sh
-. "$root/tests/await.sh"
+# shellcheck source=packaging/demonstration.sh
+. "$here/demonstration.sh"
 
-if [ -t 1 ]; then
-	bold=$(printf '\033[1m') plain=$(printf '\033[0m')
-else
-	bold='' plain=''
-fi
-step() { printf '\n%s== %s%s\n' "$bold" "$1" "$plain"; }
 # Prints a command as a person would type it, and runs it.
 run() {
 	printf '%s$' "$bold"
@@ -64,55 +54,11 @@ run() {
 	"$@"
 }
 
-work=
-sim_pid=
-broker_pid=
-
-# Only what this script started, by process id.
-stop() {
-	[ -z "$1" ] || ! kill "$1" 2>/dev/null || wait "$1" 2>/dev/null || true
-}
-cleanup() {
-	code=$?
-	trap - EXIT
-	if [ "$code" -ne 0 ] && [ -n "$work" ]; then
-		for log in "$work/lessord.log" "$work/sim.log"; do
-			[ ! -s "$log" ] || { echo "--- last lines of $log:"; tail -n 15 "$log"; } >&2
-		done
-	fi
-	stop "$broker_pid"
-	stop "$sim_pid"
-	[ -z "$work" ] || rm -rf -- "$work"
-	exit "$code"
-}
-trap cleanup EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
-
-# Waits for the file that a program writes when it is ready: FILE PID NAME
-started() {
-	await_file "$1" "$2" || { echo "$3 did not start" >&2; exit 1; }
-}
-
-step "1. Installing build dependencies"
-# shellcheck disable=SC2086
-packages_install $packages_build ${ssh:+$packages_boxes}
-echo "All build dependencies are installed."
-
-step "2. Building in $build"
-generator=
-[ -e "$build/CMakeCache.txt" ] || ! command -v ninja >/dev/null || generator=-GNinja
-# shellcheck disable=SC2086
-cmake -S "$root" -B "$build" $generator -DBUILD_TESTING=ON >"$build.log" 2>&1 ||
-	{ tail -n 20 "$build.log" >&2; exit 1; }
-cmake --build "$build" --parallel "$(nproc)" --target lessord lessor hetzner hetzner-sim \
-	>"$build.log" 2>&1 || { tail -n 30 "$build.log" >&2; exit 1; }
-rm -f -- "$build.log"
+# shellcheck disable=SC2154
+install_and_build "$packages_build ${ssh:+$packages_boxes}" "lessord lessor hetzner hetzner-sim"
 bin=$build/bin
 "$bin/lessord" --version
-
-work=$(mktemp -d)
-chmod 700 "$work"
+work_make
 
 step "3. Starting a simulated Hetzner Cloud, ten times as fast as the real one"
 # One server type is sold out, to show the fallback to the next one.
@@ -122,6 +68,7 @@ EOF
 "$bin/hetzner-sim" --listen 127.0.0.1:0 --port-file "$work/sim.port" --speed 10 \
 	--scenario "$work/scenario.json" ${ssh:+--boxes} >"$work/sim.log" 2>&1 &
 sim_pid=$!
+pids=$sim_pid
 started "$work/sim.port" "$sim_pid" hetzner-sim
 cloud=http://127.0.0.1:$(cat "$work/sim.port")
 echo "It listens on $cloud. The server type ccx33 is sold out."
@@ -152,6 +99,7 @@ sed 's/^/    /' "$work/lessord.conf"
 "$bin/lessord" --config "$work/lessord.conf" --port-file "$work/lessord.port" \
 	>"$work/lessord.log" 2>&1 &
 broker_pid=$!
+pids="$broker_pid $pids"
 started "$work/lessord.port" "$broker_pid" lessord
 LESSOR_URL=http://127.0.0.1:$(cat "$work/lessord.port")
 LESSOR_TOKEN_FILE=$work/token

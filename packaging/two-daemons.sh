@@ -39,28 +39,10 @@ while [ $# -gt 0 ]; do
 	shift
 done
 
-# lessord refuses to load providers that other users can write.
-umask 022
-# shellcheck source=packaging/packages.sh
-. "$here/packages.sh"
-# shellcheck source=tests/await.sh
-. "$root/tests/await.sh"
+# shellcheck source=packaging/demonstration.sh
+. "$here/demonstration.sh"
 
-if [ -t 1 ]; then
-	bold=$(printf '\033[1m') plain=$(printf '\033[0m')
-else
-	bold='' plain=''
-fi
-step() { printf '\n%s== %s%s\n' "$bold" "$1" "$plain"; }
-
-work=
-pids=
 database_pid=
-
-# Only what this script started, by process id.
-stop() {
-	[ -z "$1" ] || ! kill "$1" 2>/dev/null || wait "$1" 2>/dev/null || true
-}
 # A daemon has ended with that status, and not in another way: NAME PID STATUS
 ended() {
 	status=0
@@ -72,56 +54,20 @@ ended() {
 	pids=$rest
 	[ "$status" -eq "$3" ] || { echo "lessord $1 ended with status $status, not $3" >&2; exit 1; }
 }
-cleanup() {
-	code=$?
-	trap - EXIT
-	if [ "$code" -ne 0 ] && [ -n "$work" ]; then
-		for log in "$work"/*.log; do
-			[ ! -s "$log" ] || { echo "--- last lines of $log:"; tail -n 15 "$log"; } >&2
-		done
-	fi
-	for pid in $pids; do
-		stop "$pid"
-	done
-	# The database ends, and is removed, when nobody holds its standard input.
+# The database ends, and is removed, when nobody holds its standard input.
+finish() {
 	exec 9>&-
 	[ -z "$database_pid" ] || wait "$database_pid" 2>/dev/null || true
-	[ -z "$work" ] || rm -rf -- "$work"
-	exit "$code"
-}
-trap cleanup EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
-
-started() {
-	await_file "$1" "$2" || { echo "$3 did not start" >&2; exit 1; }
 }
 
-install_and_build() {
-	step "1. Installing build dependencies"
-	# shellcheck disable=SC2086
-	packages_install $packages_build postgresql python3
-	echo "All build dependencies are installed."
-
-	step "2. Building in $build"
-	generator=
-	[ -e "$build/CMakeCache.txt" ] || ! command -v ninja >/dev/null || generator=-GNinja
-	# shellcheck disable=SC2086
-	cmake -S "$root" -B "$build" $generator -DBUILD_TESTING=ON >"$build.log" 2>&1 ||
-		{ tail -n 20 "$build.log" >&2; exit 1; }
-	cmake --build "$build" --parallel "$(nproc)" \
-		--target lessord lessor hetzner hetzner-sim lessord-postgresql >"$build.log" 2>&1 ||
-		{ tail -n 30 "$build.log" >&2; exit 1; }
-	rm -f -- "$build.log"
-}
-[ -n "$built" ] || install_and_build
+# shellcheck disable=SC2154
+[ -n "$built" ] || install_and_build "$packages_build postgresql python3" \
+	"lessord lessor hetzner hetzner-sim lessord-postgresql"
 PATH=$build/bin:$PATH
 LESSOR_MODULES=$build/modules
 export PATH LESSOR_MODULES
 lessord --version
-
-work=$(mktemp -d)
-chmod 700 "$work"
+work_make
 
 step "3. Starting a PostgreSQL server that is thrown away afterwards"
 mkfifo "$work/database.in"
@@ -140,7 +86,7 @@ accounts=
 for account in one two; do
 	hetzner-sim --listen 127.0.0.1:0 --port-file "$work/$account.port" --speed 20 \
 		>"$work/$account.log" 2>&1 &
-	pids="$pids $!"
+	pids="$! $pids"
 	started "$work/$account.port" "$!" hetzner-sim
 	accounts="$accounts
 [account $account]
@@ -183,7 +129,7 @@ run_daemon() {
 	rm -f -- "$work/$1.port"
 	lessord --config "$work/$1.conf" --port-file "$work/$1.port" >>"$work/$1.log" 2>&1 &
 	daemon_pid=$!
-	pids="$pids $daemon_pid"
+	pids="$daemon_pid $pids"
 	started "$work/$1.port" "$daemon_pid" lessord
 	daemon_url=http://127.0.0.1:$(cat "$work/$1.port")
 }

@@ -200,7 +200,8 @@ static int account_check(struct config *c, struct config_account *a, enum config
 		return err_prefix(err, "%s:%d: [account %s]: ", c->path, a->line, conf->name);
 	if (!a->token_file[0] && (!a->credential[0] || how == CONFIG_WITHOUT_CREDENTIALS))
 		return 0;
-	if (credential_read(a->token_file, a->credential, "token", &conf->token, err) < 0)
+	if (credential_read(a->token_file, a->credential, c->store_files, "token", &conf->token,
+			    err) < 0)
 		return err_prefix(err, "%s:%d: [account %s]: ", c->path, a->line, conf->name);
 	return 0;
 }

@@ -7,6 +7,8 @@
 #include "config/keys.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/alloc.h"
@@ -15,10 +17,23 @@
 
 #define SECRET_MAX 1024
 
-static int credential_check(const struct stat *st, const char *path, const char *what,
-			    mode_t forbidden, struct err *err)
+/* For root, who checks a configuration and adds tokens, it is the owner of the state directory. */
+static uid_t daemon_user(const char *files)
 {
-	if (st->st_uid != 0 && st->st_uid != geteuid())
+	auto_free char *dir = xstrdup(files);
+	char *slash = strrchr(dir, '/');
+	struct stat st;
+
+	if (geteuid() != 0 || !slash)
+		return geteuid();
+	slash[slash == dir] = '\0';
+	return stat(dir, &st) ? 0 : st.st_uid;
+}
+
+static int credential_check(const struct stat *st, const char *path, const char *files,
+			    const char *what, mode_t forbidden, struct err *err)
+{
+	if (st->st_uid != 0 && st->st_uid != geteuid() && st->st_uid != daemon_user(files))
 		return err_set(err, ERR_REFUSED,
 			       "the %s file %s belongs to user %u; it must"
 			       " belong to root or to the user of lessord",
@@ -47,8 +62,8 @@ static int credential_check_text(const char *text, size_t len, const char *path,
 	return 0;
 }
 
-int credential_read(const char *file, const char *credential, const char *what, char **ret,
-		    struct err *err)
+int credential_read(const char *file, const char *credential, const char *files, const char *what,
+		    char **ret, struct err *err)
 {
 	mode_t forbidden = 0077;
 	auto_file_text struct file_text text = { 0 };
@@ -73,7 +88,7 @@ int credential_read(const char *file, const char *credential, const char *what, 
 		path = xstrdup(file);
 	}
 	fd = file_open(path, name, FILE_NO_LINKS, &st, err);
-	if (fd < 0 || credential_check(&st, path, what, forbidden, err) < 0 ||
+	if (fd < 0 || credential_check(&st, path, files, what, forbidden, err) < 0 ||
 	    file_read(fd, path, name, 0, SECRET_MAX, &text, err) < 0)
 		return -1;
 	secret = text.text;

@@ -63,11 +63,11 @@ int config_check(struct config *config, enum config_how how, struct err *err);
 
 /* credential.c */
 /*
- * From `file`, or from systemd's credential if that is not "". `what` is "token" or "password".
- * The caller wipes and frees *ret.
+ * From `file`, or from systemd's credential if that is not "". `files` is config's store_files,
+ * `what` is "token" or "password". The caller wipes and frees *ret.
  */
-int credential_read(const char *file, const char *credential, const char *what, char **ret,
-		    struct err *err);
+int credential_read(const char *file, const char *credential, const char *files, const char *what,
+		    char **ret, struct err *err);
 
 /* store_section.c */
 void store_section_defaults(struct config *config);

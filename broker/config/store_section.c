@@ -74,7 +74,8 @@ static int password_read(struct config *c, enum config_how how, struct err *err)
 		has_credential = 0;
 	if (!p->password_file[0] && !has_credential)
 		return 0;
-	if (credential_read(p->password_file, p->credential, "password", &password, err) < 0)
+	if (credential_read(p->password_file, p->credential, c->store_files, "password", &password,
+			    err) < 0)
 		return err_prefix(err, "%s: [store]: ", c->path);
 	password_add(c, password);
 	explicit_bzero(password, strlen(password));

@@ -11,6 +11,7 @@
 struct peer {
 	struct store_daemon row;
 	int64_t changed_ms; /* when the row was first read as it is, monotonic clock */
+	int was_heard;	    /* its row has changed since this daemon looks */
 };
 
 struct owned {
@@ -102,6 +103,7 @@ void peers_saw_daemon(struct peers *peers, const struct store_daemon *row)
 	peer->row = *row;
 	peer->changed_ms = before && before->row.seen_ms == row->seen_ms ? before->changed_ms :
 									   peers->begun_ms;
+	peer->was_heard = before && (before->was_heard || before->row.seen_ms != row->seen_ms);
 }
 
 /*
@@ -188,6 +190,24 @@ int peers_forgotten(struct peers *peers, int64_t now_ms, struct store_daemon *re
 
 		if (now_ms - peer->changed_ms < PEERS_FORGOTTEN_MS ||
 		    !strcmp(peer->row.id, peers->self))
+			continue;
+		*ret = peer->row;
+		return 0;
+	}
+	return -1;
+}
+
+int peers_namesake(struct peers *peers, int64_t now_ms, struct store_daemon *ret)
+{
+	const struct peer *self = peer_find(&peers->view, peers->self);
+
+	for (size_t i = 0; self && i < peers->view.peer_count; i++) {
+		const struct peer *peer = &peers->view.peers[i];
+
+		/* A predecessor that crashed has left its row, which nobody changes. */
+		if (peer == self || !peer->was_heard ||
+		    strcmp(peer->row.address, self->row.address) ||
+		    now_ms - peer->changed_ms >= PEERS_SILENT_MS)
 			continue;
 		*ret = peer->row;
 		return 0;

@@ -42,6 +42,8 @@ int64_t peers_lost(struct peers *peers, size_t *at, const char **ret_account);
 void peers_told(struct peers *peers, const char *account);
 /* A daemon that has been silent for PEERS_FORGOTTEN_MS; 0: there is one. */
 int peers_forgotten(struct peers *peers, int64_t now_ms, struct store_daemon *ret);
+/* Another one that is alive and has the address of this one; 0: there is one. */
+int peers_namesake(struct peers *peers, int64_t now_ms, struct store_daemon *ret);
 
 /* ---- what it says ---- */
 

@@ -24,6 +24,7 @@ struct daemon_registry {
 	/* the thread's */
 	struct store *store; /* NULL: not open */
 	int64_t failed_ms;
+	char namesake[STORE_DAEMON_ID_SIZE]; /* that was logged */
 	pthread_t thread;
 	int has_thread;
 	pthread_mutex_t lock; /* guards the following */
@@ -51,6 +52,20 @@ static void saw_shard(void *arg, const struct shard *row)
 	peers_saw_clock(registry->peers, row->now_ms, registry_now(registry));
 }
 
+/* Requests that are meant for the other one would come here, and be refused. */
+static void namesake_log(struct daemon_registry *registry, int64_t now)
+{
+	struct store_daemon other;
+
+	if (peers_namesake(registry->peers, now, &other) || !strcmp(other.id, registry->namesake))
+		return;
+	TEXT_SET(registry->namesake, other.id);
+	log_warning(LOG_FIELDS({ "address", other.address }),
+		    "daemon %.8s has the same address as this one, so requests for its accounts "
+		    "cannot reach it: set `advertise` to an address of its own on each daemon",
+		    other.id);
+}
+
 static int round_run(struct daemon_registry *registry, struct err *err)
 {
 	struct store_daemon forgotten;
@@ -69,6 +84,7 @@ static int round_run(struct daemon_registry *registry, struct err *err)
 	    shards_each(registry->store, saw_shard, registry, err))
 		return -1;
 	peers_end(registry->peers);
+	namesake_log(registry, now);
 	while ((seq = peers_lost(registry->peers, &at, &account)) != 0) {
 		if (shards_doubt(registry->store, account, seq, OWNER_PRESUME_MS, err))
 			return -1;

@@ -16,7 +16,7 @@ sudo() { "$@"; }
 [ -f "$guide" ] || fail "lessor-dev has no guide"
 cp -r "$(dirname "$guide")" /root/guide
 cd /root/guide
-awk '/^## /{ on = /Build it and see it work/ } on && /^    /{ print substr($0, 5) }' "$guide" >/root/all
+awk '/^## /{ on = /^## Build and try it$/ } on && /^    /{ print substr($0, 5) }' "$guide" >/root/all
 grep -q 'cmake --install' /root/all || fail "the guide no longer builds anything"
 grep -q '^lessor create' /root/all || fail "the guide no longer creates a lease"
 # A person types more slowly than the daemon starts, so the rest waits until it listens.

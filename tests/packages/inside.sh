@@ -439,5 +439,9 @@ equal "nothing else is left" "$left" ""
 equal "and no backup" "$(ls -d /var/backups/less* 2>/dev/null || true)" ""
 equal "dpkg no longer knows the packages" "$(dpkg-query -W -f '${Package} ' 'lessor*' 2>/dev/null || true)" ""
 
+# The last: it leaves the server.
+# shellcheck source=tests/packages/postgresql.sh
+. /lessor-test-root/postgresql.sh
+
 echo "$checks checks"
 touch /lessor-test-root/passed

@@ -192,14 +192,15 @@ sed -n 's,^\([a-z-]*\) .* /usr/s\{0\,1\}bin/\([a-z-]*\)$,\1 \2,p' "$work/found" 
 	done >"$work/without"
 must "each program comes with its manual page" [ ! -s "$work/without" ]
 
-# The library dependencies come from linking, with this machine's versions (without libc); the
-# spec lists the others.
+# The library dependencies come from linking, with this machine's versions (without libc and its
+# loader); the spec lists the others.
 for file in $(files_of 1); do
 	name=$(rpm -qp --qf '%{NAME}' "$file")
-	rpm -qp --requires "$file" | grep -vE '^((rpmlib|rtld)\(|lib[cm]\.so)' | sed 's/\.so.*/.so/; s/^/'"$name"' /'
+	rpm -qp --requires "$file" | grep -vE '^((rpmlib|rtld)\(|lib[cm]\.so|ld-linux)' | sed 's/\.so.*/.so/; s/^/'"$name"' /'
 done | sort -u >"$work/found"
 sort -u >"$work/expected" <<EOF
 lessor ca-certificates
+lessor libcrypto.so
 lessor libcurl.so
 lessor libinih.so
 lessor libjansson.so
@@ -208,7 +209,9 @@ lessor-devel /usr/bin/pkg-config
 lessor-devel cmake-filesystem(x86-64)
 lessor-devel libcrypto.so
 lessor-devel libevent_core-2.1.so
+lessor-devel libevent_openssl-2.1.so
 lessor-devel libjansson.so
+lessor-devel libssl.so
 lessord /bin/sh
 lessord ca-certificates
 lessord config(lessord) = $version-1

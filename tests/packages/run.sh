@@ -98,20 +98,20 @@ base() {
 	mkdir "$cache/$1/lessor-test-root"
 }
 
-# SUITE PLACE PACKAGES: copies the root and adds the debs. Downloads their dependencies to apt's
+# SUITE PLACE KIND [PACKAGE]: copies the root and adds the debs. Downloads their dependencies to apt's
 # cache now, so that nothing is downloaded later.
 prepare() {
 	cp -a --reflink=auto -- "$cache/$1" "$2"
 	cp -R -- "$old" "$2/lessor-test-root/old"
 	cp -R -- "$new" "$2/lessor-test-root/new"
-	cp -- "$here/inside.sh" "$root/tests/await.sh" "$2/lessor-test-root/"
+	cp -- "$here/inside.sh" "$here/postgresql.sh" "$root/tests/await.sh" "$2/lessor-test-root/"
 	cp -L -- /etc/resolv.conf "$2/etc/resolv.conf"
 	quiet chroot "$2" apt-get update -q
 	[ "$3" != systemd ] || quiet chroot "$2" env DEBIAN_FRONTEND=noninteractive \
 		apt-get install -q -y --no-install-recommends systemd dbus
-	[ "$3" = systemd ] || set -- "$1" "$2" systemd-standalone-sysusers
+	[ "$3" = systemd ] || set -- "$1" "$2" systemd-standalone-sysusers "${4:-}"
 	quiet chroot "$2" sh -c "apt-get install -q -y --no-install-recommends --download-only \
-		/lessor-test-root/old/*.deb $3"
+		/lessor-test-root/old/*.deb $3 ${4:-}"
 }
 
 result() {
@@ -122,7 +122,7 @@ result() {
 # A separate network namespace has only loopback; a separate process tree ends as a whole.
 plain() {
 	say "$1, no init: as in a container"
-	prepare "$1" "$work/$1-plain" plain
+	prepare "$1" "$work/$1-plain" plain postgresql
 	# shellcheck disable=SC2016
 	unshare --net --pid --mount --fork --kill-child sh -c '
 		ip link set lo up && mount -t proc proc "$1/proc" &&
@@ -149,7 +149,7 @@ author() {
 booted() {
 	say "$1, systemd booted"
 	place=$work/$1-booted
-	prepare "$1" "$place" systemd
+	prepare "$1" "$place" systemd postgresql
 	cat >"$place/etc/systemd/system/lessor-test.service" <<-EOF
 	[Unit]
 	SuccessAction=exit

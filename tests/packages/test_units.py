@@ -136,15 +136,18 @@ class Removal(unittest.TestCase):
             with open(os.path.join(self.state, name), "w", encoding="ascii") as file:
                 file.write(name)
         os.mkdir(self.root + "/bin")
+        self.lessord("store = %s/lessor.db" % self.state)
+
+    def lessord(self, configuration):
         with open(self.root + "/bin/lessord", "w", encoding="ascii",
                   opener=lambda p, f: os.open(p, f, 0o755)) as file:
             file.write("#!/bin/sh\n"
-                       "[ $1 = --owed ] || { echo store = %s/lessor.db; exit; }\n"
+                       "[ $1 = --owed ] || { echo '%s'; exit; }\n"
                        "echo cbx_0123456789ab\necho 1 lease with resources left at a provider\n"
-                       "exit 7\n" % self.state)
+                       "exit 7\n" % configuration)
 
-    def script(self, name, action):
-        with open(os.environ["SOURCE"] + "/packaging/debian/lessord." + name,
+    def script(self, name, action, package="lessord"):
+        with open(os.environ["SOURCE"] + "/packaging/debian/%s.%s" % (package, name),
                   encoding="utf-8") as file:
             text = file.read().replace("/var/", self.root + "/var/")
         # Not "stop": the service of this machine, if it has one, is none of the test's.
@@ -175,6 +178,33 @@ class Removal(unittest.TestCase):
         subprocess.run("install -m 0600 %s%s %s%s" % (self.root, restore[1], self.root, restore[2]),
                        shell=True, check=True)
         self.assertEqual(sorted(os.listdir(self.state)), ["lessor-runs.db", "lessor.db"])
+
+    def test_a_database_elsewhere_stays(self):
+        warning = "WARNING: 1 lease with resources left at a provider.\n"
+        self.assertEqual(self.script("prerm", "remove", "lessord-postgresql"), "")
+        self.lessord("url = postgresql://lessor@db.example.com/lessor")
+        self.assertEqual(self.script("prerm", "upgrade", "lessord-postgresql"), "")
+        said = self.script("prerm", "remove", "lessord-postgresql")
+        self.assertTrue(said.startswith(warning), said)
+        self.assertIn("cannot be started again without this package", said)
+        said = self.script("prerm", "remove")
+        self.assertTrue(said.startswith(warning), said)
+        self.assertIn("The database stays.", said)
+        self.assertFalse(os.path.exists(self.root + "/var/lib/misc/lessord.removal"))
+
+
+class Guide(unittest.TestCase):
+    def test_its_commands_are_where_guide_sh_looks(self):
+        heading = re.search(r"on = /\^(.+)\$/", self.read("tests/packages/guide.sh"))[1]
+        section = self.read("sdk/doc/writing-a-provider.md").split("\n" + heading + "\n")[1]
+        section = section.split("\n## ")[0]
+        for command in ("sudo cmake --install", "lessor create"):
+            self.assertRegex(section, r"(?m)^    .*" + command)
+
+    @staticmethod
+    def read(name):
+        with open(os.path.join(os.environ["SOURCE"], name), encoding="utf-8") as file:
+            return file.read()
 
 
 if __name__ == "__main__":

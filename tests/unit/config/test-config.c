@@ -351,6 +351,31 @@ static void token_file(const char *content, mode_t mode, const char *why)
 	bad(text, 1, why);
 }
 
+static void a_token_may_be_the_daemons(void **state)
+{
+	enum { DAEMON = 12345, STRANGER = 12346 };
+	char text[600], files[200];
+
+	(void)state;
+	/* Root checks the configuration of a daemon that is another user. */
+	if (geteuid() != 0)
+		skip();
+	snprintf(files, sizeof(files), "%s/files", dir);
+	snprintf(text, sizeof(text), ACCOUNT "token_file = %s\n[server]\nstore = %s/lessor.db\n",
+		 token, files);
+	put(token, "x\n", 0600);
+	assert_int_equal(chown(token, DAEMON, DAEMON), 0);
+	bad(text, 1, "belongs to user 12345");
+	assert_int_equal(mkdir(files, 0700), 0);
+	bad(text, 1, "belongs to user 12345");
+	assert_int_equal(chown(files, DAEMON, DAEMON), 0);
+	config_free(good(text));
+	assert_int_equal(chown(token, STRANGER, STRANGER), 0);
+	bad(text, 1, "belongs to user 12346");
+	unlink(token);
+	rmdir(files);
+}
+
 static void tokens_are_private(void **state)
 {
 	struct config *without = NULL;
@@ -693,6 +718,7 @@ int main(void)
 		cmocka_unit_test(the_password_is_in_a_file_of_its_own),
 		cmocka_unit_test(the_password_is_a_credential),
 		cmocka_unit_test(u12_a_rate_is_stated_or_there_is_none),
+		cmocka_unit_test(a_token_may_be_the_daemons),
 		cmocka_unit_test(tokens_are_private),
 		cmocka_unit_test(f1_a_byte_order_mark_is_skipped),
 		cmocka_unit_test(f2_white_space_around_a_token_is_trimmed),

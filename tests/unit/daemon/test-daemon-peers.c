@@ -283,6 +283,34 @@ static void the_clock_goes_on_after_it_was_read(void **state)
 	assert_int_equal(peers_clock(peers, now + 2000), DB_MS - 60000);
 }
 
+static void two_with_one_address_are_noticed(void **state)
+{
+	struct store_daemon other;
+
+	(void)state;
+	peers_begin(peers, now);
+	saw(SELF, "http://127.0.0.1:1", 1);
+	saw(OTHER, "http://127.0.0.1:1", 1);
+	peers_end(peers);
+	/* It may be this one's predecessor, which crashed. */
+	assert_int_equal(peers_namesake(peers, now, &other), -1);
+	now += 1000;
+	peers_begin(peers, now);
+	saw(SELF, "http://127.0.0.1:1", 2);
+	saw(OTHER, "http://127.0.0.1:1", 2);
+	peers_end(peers);
+	assert_int_equal(peers_namesake(peers, now, &other), 0);
+	assert_string_equal(other.id, OTHER);
+	/* It has ended. */
+	assert_int_equal(peers_namesake(peers, now + PEERS_SILENT_MS, &other), -1);
+	now += 1000;
+	peers_begin(peers, now);
+	saw(SELF, "http://127.0.0.1:1", 3);
+	saw(OTHER, "http://127.0.0.1:2", 3);
+	peers_end(peers);
+	assert_int_equal(peers_namesake(peers, now, &other), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +328,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_clock_goes_on_after_it_was_read, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_loss_that_is_seen_late_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(two_with_one_address_are_noticed, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
