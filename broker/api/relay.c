@@ -476,6 +476,7 @@ int relay_again(struct relay *relay, struct api_request *request)
 	    now - request->moving_ms >= relay->config.wait_ms)
 		return 0;
 	TEXT_SET(target.account, request->account);
+	relay_target_again(request, target.account);
 	relay->counters.repeated++;
 	r = relayed_begin(relay, request, &target);
 	r->left_ms -= now - request->moving_ms;

@@ -42,6 +42,8 @@ enum route_goes {
 	GOES_BY_LEASE, /* the one of "{lease}" */
 	GOES_BY_BEAT,  /* that, and the lease's epoch does not matter: no goal changes */
 	GOES_BY_END,   /* that, and the answer may wait for the end of a cleanup */
+	/* the one of "{lease}"; if it has not come, of the default: it is refused when it comes */
+	GOES_BY_CANCEL,
 };
 
 enum route_body {

@@ -54,7 +54,18 @@ void command_line_help(FILE *out)
 	      out);
 }
 
-/* Without "token" there are no operands. */
+/* For what has no operands. `mode` is where the options leave theirs. */
+static int options_read(const struct argv_option *options, const int *mode, int argc, char **argv,
+			struct command_line *c, struct err *err)
+{
+	const struct argv_syntax syntax = { .options = options, .abbreviations = 1 };
+
+	if (argv_parse(&syntax, argc, argv, NULL, NULL, err) < 0)
+		return -1;
+	c->mode = (enum command_line_mode) * mode;
+	return 0;
+}
+
 static int run_read(int argc, char **argv, struct command_line *c, struct err *err)
 {
 	int mode = (int)c->mode;
@@ -70,12 +81,8 @@ static int run_read(int argc, char **argv, struct command_line *c, struct err *e
 		{ "help", ARGV_FLAG, .seen = &mode, .mark = DO_HELP },
 		{ 0 },
 	};
-	const struct argv_syntax syntax = { .options = options, .abbreviations = 1 };
 
-	if (argv_parse(&syntax, argc, argv, NULL, NULL, err) < 0)
-		return -1;
-	c->mode = (enum command_line_mode)mode;
-	return 0;
+	return options_read(options, &mode, argc, argv, c, err);
 }
 
 static int token_mode(const char *verb)
@@ -143,12 +150,8 @@ static int survey_read(int argc, char **argv, struct command_line *c, struct err
 		{ "help", ARGV_FLAG, .seen = &mode, .mark = DO_HELP },
 		{ 0 },
 	};
-	const struct argv_syntax syntax = { .options = options, .abbreviations = 1 };
 
-	if (argv_parse(&syntax, argc, argv, NULL, NULL, err) < 0)
-		return -1;
-	c->mode = (enum command_line_mode)mode;
-	return 0;
+	return options_read(options, &mode, argc, argv, c, err);
 }
 
 /* `argv` begins after "backup". */
@@ -186,11 +189,9 @@ static int migrate_read(int argc, char **argv, struct command_line *c, struct er
 		{ "help", ARGV_FLAG, .seen = &mode, .mark = DO_HELP },
 		{ 0 },
 	};
-	const struct argv_syntax syntax = { .options = options, .abbreviations = 1 };
 
-	if (argv_parse(&syntax, argc, argv, NULL, NULL, err) < 0)
+	if (options_read(options, &mode, argc, argv, c, err) < 0)
 		return -1;
-	c->mode = (enum command_line_mode)mode;
 	if (mode == DO_MIGRATE && !c->from)
 		return err_set(err, ERR_INVALID, "migrate needs --from sqlite:PATH");
 	return 0;

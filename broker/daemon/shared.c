@@ -100,7 +100,6 @@ static int relay_configure(struct daemon *d, struct relay_config *ret, struct er
 	ret->seek = seek;
 	ret->seek_arg = d;
 	ret->wait_ms = RELAY_WAIT_MS;
-	TEXT_SET(ret->ca_file, d->config->peer_ca_file);
 	return store_peer_key(d->reader, ret->key, err);
 }
 

@@ -17,6 +17,7 @@
 #include "lease/lease.h"
 #include "lease/ledger.h"
 #include "provider/account.h"
+#include "schedule/clock.h"
 #include "store/store.h"
 #include "util/env.h"
 #include "util/err.h"
@@ -69,6 +70,11 @@ struct engine_config {
 	 */
 	int is_shared;
 	int64_t store_ahead_ms; /* core_store_clock, from the start on */
+	/* What an earlier core of this process knew of the wall clock: core_clock_known. */
+	struct engine_clock {
+		struct clock_watch watch;
+		int64_t ahead_ms;
+	} clock;
 	/*
 	 * This process has seen nothing of the store before: nothing is deleted until the first sweep
 	 * had its try, if there are sweeps. Set by the engine.

@@ -196,8 +196,7 @@ static void look(void *arg, const struct store *store, struct engine_owned *ret)
 	ret->epoch = row->epoch;
 	ret->is_owed = row->is_owed;
 	ret->must_renew = row->must_renew;
-	ret->seq = row->seq;
-	ret->gap_ms = row->gap_ms;
+	ret->gaps_ms = row->gaps_ms;
 	ret->frozen = row->frozen;
 	ret->presumed_until_ms = row->presumed_until_ms;
 	ret->store_ahead_ms = store_ahead_ms(o, row, ret->until_mono_ms);
@@ -233,6 +232,13 @@ static int credited(void *arg, struct store *store, struct err *err)
 {
 	(void)arg;
 	return shard_credit(store, err);
+}
+
+static int tell(void *arg, struct store *store, const struct shard_standing *standing,
+		struct err *err)
+{
+	(void)arg;
+	return shard_tell(store, standing, err);
 }
 
 static int frozen(void *arg, struct store *store, char *ret, size_t size, struct err *err)
@@ -317,6 +323,7 @@ struct owner *owner_new(const struct owner_config *config, const char *account,
 		.reconciled = reconciled,
 		.thaw = thaw,
 		.frozen = frozen,
+		.tell = tell,
 		.is_lost = is_lost,
 		.is_unwanted = is_unwanted,
 		.end = end,

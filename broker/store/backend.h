@@ -74,6 +74,7 @@ struct shard_backend {
 	int (*presume)(struct store *store, int64_t ms, struct err *err);
 	int (*gen_put)(struct store *store, int64_t gen, struct err *err);
 	int (*credit)(struct store *store, struct err *err);
+	int (*tell)(struct store *store, const struct shard_standing *standing, struct err *err);
 };
 
 /* What it does with an open one. */

@@ -219,6 +219,12 @@ int store_lease_page(struct store *store, const struct store_list *list, store_l
 int store_lease_each(struct store *store, const struct store_list *list, store_lease_fn fn,
 		     void *arg, struct err *err);
 /*
+ * The row numbers of the same, up to list->limit, for which there is room in `n`. The leases are not
+ * read, so that one which cannot be read hides no other. How many; -1.
+ */
+int store_lease_numbers(struct store *store, const struct store_list *list, int64_t n[],
+			struct err *err);
+/*
  * In how many organisations the owner has or had leases, in constant time: 0; 1, its name is in
  * `ret`; 2: two or more; -1.
  */

@@ -6,6 +6,7 @@ numbers T1 to T14 are those of the table in tests/README.md."""
 
 import os
 import signal
+import socket
 import sys
 import time
 import unittest
@@ -125,6 +126,50 @@ class Seen(Case):
         self.assertEqual(other.metric('lessor_account_fenced{account="hetzner"}'), 1)
 
 
+    def test_a_refused_token(self):
+        """Only the owner asks the provider; the others, and their service managers, know it."""
+        group = self.group(cluster().database())
+        owner = group.owner()
+        (other,) = group.others(owner)
+        other.kill(signal.SIGTERM)
+        manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(manager.close)
+        manager.bind(other.home + "/notify")
+        manager.settimeout(60)
+        os.environ["NOTIFY_SOCKET"] = other.home + "/notify"
+        self.addCleanup(os.environ.pop, "NOTIFY_SOCKET", None)
+        other.start()
+        del os.environ["NOTIFY_SOCKET"]
+
+        def account(member):
+            return member.ask("GET", "/v1/providers", member.admin).json["providers"][0]
+
+        def says(member, key, wanted):
+            until(lambda: account(member)[key] == wanted,
+                  why=lambda: "%r\n%s" % (account(member), group.said()))
+
+        def status(wanted):
+            while wanted != ("is blocked" in manager.recv(4096).decode()):
+                pass
+
+        says(other, "daemon", "other")
+        until(lambda: account(other)["provenAt"])
+        group.first.sim("POST", "/_sim/faults", {"match": {}, "count": "always",
+                                                 "fault": {"kind": "unauthorized"}})
+        for member in group.members:
+            says(member, "blocked", True)
+            self.assertIn("account hetzner is blocked: ", account(member)["message"])
+            self.assertIn("correct its token", account(member)["message"])
+            ready = member.ask("GET", "/v1/providers/hetzner/readiness", group.alice).json
+            self.assertEqual((ready["configured"], ready["checks"][0]["status"]), (False, "failed"))
+            self.assertEqual(member.metric('lessor_account_blocked{account="hetzner"}'), 1)
+        status(True)
+        group.first.no_faults()
+        owner.process.send_signal(signal.SIGHUP)
+        for member in group.members:
+            says(member, "blocked", False)
+        status(False)
+
     def test_a_new_token_by_who_is_flooded_with_bad_ones(self):
         """Its own address is refused too often, and each daemon reads the tokens for itself."""
         group = self.group(cluster().database())
@@ -142,6 +187,44 @@ class Seen(Case):
                                      if a.status == 200), None), seconds=2)
         self.assertEqual(answer.json["owner"], "carol@example.com")
         again.result(60)
+
+
+class Nothing(Case):
+    """A daemon that owns no account says of a lease that there is none what its owner would say."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = Group(cluster().database())
+        cls.addClassCleanup(cls.shared.close)
+        (cls.other,) = cls.shared.others(cls.shared.owner())
+
+    def told(self, method, path, body, token=None):
+        answer = self.other.ask(method, path, token or self.shared.alice, body)
+        return answer.status, answer.error
+
+    def test_there_is_no_such_lease(self):
+        for name in (new_id(), "no-such-box"):
+            for method, what, body in (
+                    ("POST", "heartbeat", {}), ("POST", "extend", {"ttlSeconds": 7200}),
+                    ("POST", "release", {"delete": True}), ("POST", "retry", {}),
+                    ("PUT", "share", {"users": {"bob@example.com": "use"}}),
+                    ("DELETE", "share", {})):
+                with self.subTest(what=what, name=name):
+                    self.assertEqual(self.told(method, "/v1/leases/%s/%s" % (name, what), body),
+                                     (404, "not_found"))
+            self.assertEqual(self.told("POST", "/v1/admin/leases/%s/release" % name, {},
+                                       self.other.admin), (404, "not_found"))
+
+    def test_it_is_cancelled_before_it_comes(self):
+        body = cli_body()
+        path = "/v1/leases/%s/cancel-create" % body["leaseID"]
+        answer = self.other.ask("POST", path, self.shared.alice,
+                                {"createAttemptID": body["createAttemptID"]})
+        self.assertEqual(answer.status, 200, answer)
+        self.assertEqual(answer.json["canceledCreate"]["state"], "canceled")
+        for member in self.shared.members:
+            answer = member.ask("POST", "/v1/leases", self.shared.alice, body)
+            self.assertEqual((answer.status, answer.error), (409, "create_canceled"))
 
 
 class Repeated(Case):

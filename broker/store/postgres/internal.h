@@ -276,8 +276,10 @@ int pg_transaction_open(struct pg_connection *c, struct err *err);
 
 /* For writing: makes or migrates the schema, as one of several that start at once. */
 int pg_schema_make(struct pg_connection *c, struct err *err);
-/* Can it be read as it is? 0 yes, 1 empty, -1 no: older, newer or not ours. */
+/* Can this version read it, even if a newer one wrote it? 0 yes, 1 empty, -1 no: older, or not ours. */
 int pg_schema_readable(struct pg_connection *c, struct err *err);
+/* The same, and may this version also write it? */
+int pg_schema_usable(struct pg_connection *c, struct err *err);
 /* Checks totals and references against the rows. */
 int pg_schema_check(struct pg_connection *c, struct err *err);
 

@@ -38,6 +38,7 @@ static const struct pg_migration {
 	{ 13, 13, pg_schema_13 },
 	{ 14, 13, pg_schema_14 },
 	{ 15, 13, pg_schema_15 },
+	{ 16, 13, pg_schema_16 },
 };
 
 #define NEWEST ((int)ARRAY_LEN(migrations) - 1 + 13)
@@ -211,8 +212,6 @@ int pg_schema_readable(struct pg_connection *c, struct err *err)
 
 	if (version_read(c, &now, err))
 		return -1;
-	if (now.oldest > NEWEST)
-		return refuse_newer(c, &now, err);
 	if (now.number >= NEWEST)
 		return 0;
 	if (now.number == 0)
@@ -221,6 +220,15 @@ int pg_schema_readable(struct pg_connection *c, struct err *err)
 		       "%s was written by an older lessord (schema %d, this one supports %d); "
 		       "start this lessord once to upgrade it",
 		       c->store.name, (int)now.number, NEWEST);
+}
+
+int pg_schema_usable(struct pg_connection *c, struct err *err)
+{
+	struct version now;
+
+	if (version_read(c, &now, err))
+		return -1;
+	return now.oldest > NEWEST ? refuse_newer(c, &now, err) : pg_schema_readable(c, err);
 }
 
 /* ---- checks -------------------------------------------------------------------------------- */

@@ -330,7 +330,7 @@ static int privileges_survey(struct survey *s, struct err *err)
 static void schema_survey(struct survey *s)
 {
 	struct err why = { 0 };
-	int rc = pg_schema_readable(s->c, &why);
+	int rc = pg_schema_usable(s->c, &why);
 
 	if (rc == 0)
 		FIND(s, "schema", STORE_GOOD, "this version can use the tables");

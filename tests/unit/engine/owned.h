@@ -52,6 +52,7 @@ struct owned {
 	atomic_int clock_left; /* looks at the monotonic clock until `spun` */
 	sem_t spun;
 	atomic_llong ahead_ms; /* both clocks, of the real ones */
+	atomic_llong wall_ms;  /* the wall clock alone, in addition */
 	atomic_llong gap_ms;   /* of the next claim */
 	/* called when leases were credited with it; NULL: that is not recorded */
 	void (*credited)(struct owned *o);
@@ -62,7 +63,7 @@ struct owned {
 
 	/* engine thread */
 	struct store *store;
-	int64_t renewed_ms, seq, owed_ms;
+	int64_t renewed_ms, gaps_ms, owed_ms;
 	int is_lost, refusals;
 	atomic_int must_renew; /* at once; until it is */
 	sem_t renewed;	       /* once for each of those */

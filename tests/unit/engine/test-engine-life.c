@@ -338,6 +338,26 @@ static void nothing_expires_while_another_may_own_it(void **state)
 	assert_int_equal(lease_in_file(&rows).state, LEASE_FAILED);
 }
 
+/* The clock was set, and the life that has seen it ends. */
+static void a_doubted_clock_is_doubted_in_the_next_life(void **state)
+{
+	static struct ask a;
+	size_t rows;
+
+	(void)state;
+	atomic_store(&is_idle, 1);
+	create_init(&a, 3600000);
+	a.request.wait_ms = 0;
+	assert_int_equal(ask_run(&o, &a), RESULT_CREATED);
+	atomic_store(&o.wall_ms, 2 * 3600000);
+	turns_await(20);
+	owned_lose(&o, LOSS_AT_RENEWAL, 0);
+	owned_advance(&o, 0);
+	owned_claimed(&o);
+	turns_await(20);
+	assert_int_equal(lease_in_file(&rows).state, LEASE_PROVISIONING);
+}
+
 static void an_account_is_yielded_when_no_step_runs(void **state)
 {
 	static struct ask a, late;
@@ -426,6 +446,7 @@ int main(void)
 		T(who_waits_does_not_make_it_claim_all_the_time),
 		T(what_must_be_renewed_is_at_once),
 		T(nothing_expires_while_another_may_own_it),
+		T(a_doubted_clock_is_doubted_in_the_next_life),
 		T(an_account_is_yielded_when_no_step_runs),
 		T(a_gap_is_recorded_with_the_last_credit),
 	};
