@@ -384,7 +384,7 @@ def takeover():
     """How long an account takes no create when its owner or its database is lost."""
     site = Site("pair", 2, 1)
     account = site.accounts[0]
-    site.together(lambda a: ("-m", OPEN, "creates"))
+    site.together(lambda a: ("-d", 900, "-m", OPEN, "creates"))
     print(f"\nWith {OPEN:,} open leases in the account:", flush=True)
     for how in (signal.SIGKILL, *[signal.SIGTERM] * ROUNDS):
         lost_owner(site, account, how)
