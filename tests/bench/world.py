@@ -152,6 +152,7 @@ def load(port, *words, token=None, pid=None):
 
 class World:
     """A simulated cloud and a daemon with their own store."""
+    log = None  # where the daemon's log goes: to our standard error
 
     def __init__(self, keys="account", poll="10ms", times=None, counted=False):
         self.folder = new_folder()
@@ -204,7 +205,8 @@ poll = {poll}
     def start(self):
         """Starts the daemon; start_ms is the time until its first response."""
         begun = time.monotonic()
-        self.daemon = start([f"{BUILD}/bin/lessord", "--config", self.config], env=self.env)
+        self.daemon = start([f"{BUILD}/bin/lessord", "--config", self.config], env=self.env,
+                            stderr=self.log)
         wait_for(self.answers, every=0.0005)
         self.start_ms = (time.monotonic() - begun) * 1000
 

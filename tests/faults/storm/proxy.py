@@ -22,6 +22,8 @@ it failed. It ends when stdin does.
                                           and the connection cut instead of its answer; `lost`: cut
                                           before it is delivered; `late`: the client's side is cut,
                                           and the batch delivered M milliseconds later
+    {"do":"delay","name":N,"ms":M}        what connections of now on bring back comes M milliseconds
+                                          later, as over a long line; 0: at once
     {"do":"hits","name":N}                {"hits":H}: how many batches were cut so far
     {"do":"count","name":N}               {"batches":B,"flushes":F}: the batches of several statements
                                           that came through, and the requests for an answer before
@@ -97,6 +99,7 @@ class Link:
         self.is_cut = asyncio.Event()
         self.writers = set()
         self.commit = None
+        self.delay_s = 0
         self.hits = self.batches = self.flushes = 0
         self.tasks = set()
 
@@ -131,6 +134,9 @@ class Link:
             self.tasks.discard(task)
 
     async def back(self, reader, writer):
+        if self.delay_s:
+            await self.back_later(reader, writer, self.delay_s)
+            return
         while True:
             data = await reader.read(65536)
             await self.open.wait()
@@ -138,6 +144,28 @@ class Link:
                 return
             writer.write(data)
             await writer.drain()
+
+    async def back_later(self, reader, writer, delay_s):
+        """Late, but no slower: what follows is on its way meanwhile."""
+        loop, way = asyncio.get_running_loop(), asyncio.Queue()
+
+        async def arrive():
+            data = True
+            while data:
+                due, data = await way.get()
+                await self.closing((due - loop.time()) * 1000)
+                await self.open.wait()
+                writer.write(data)
+                await writer.drain()
+        end = asyncio.ensure_future(arrive())
+        try:
+            data = True
+            while data:
+                data = await reader.read(65536)
+                way.put_nowait((loop.time() + delay_s, data))
+            await end
+        finally:
+            end.cancel()
 
     async def forward(self, reader, client, writer):
         batches = Batches()
@@ -213,6 +241,8 @@ class Proxies:
             link.cut()
         elif do == "commit":
             link.commit = (words["how"], words.get("ms", 0))
+        elif do == "delay":
+            link.delay_s = words["ms"] / 1000
         elif do == "hits":
             return {"hits": link.hits}
         elif do == "count":

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -96,6 +97,23 @@ class Wire(unittest.TestCase):
         server.sendall(b"answer")
         self.take(client, b"answer")
         server.close()
+        self.ends(client)
+
+    def test_answers_are_late_and_not_slow(self):
+        self.proxies.do("delay", "x", ms=200)
+        client, server = self.pair()
+        client.sendall(READ)
+        self.take(server, READ)
+        begun = time.monotonic()
+        for n in range(10):
+            server.sendall(b"%d" % n)
+        client.settimeout(20)
+        self.take(client, b"0123456789")
+        # One after the other they would take ten times as long.
+        self.assertTrue(0.2 <= time.monotonic() - begun < 2)
+        server.sendall(b"end")
+        server.close()
+        self.take(client, b"end")
         self.ends(client)
 
     def test_it_counts(self):
