@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The daemons on one database and the accounts they own, as GET /v1/daemons and the metrics show
- * them. Where they come from is the caller's matter.
+ * them. The caller supplies the source.
  */
 #pragma once
 

@@ -18,7 +18,7 @@ struct owned {
 	int64_t read_ms; /* monotonic clock */
 	int64_t takeovers;
 	int64_t most_seq; /* that was read since the last loss */
-	int64_t lost_seq; /* that was read before it and is to be told; 0: nothing is */
+	int64_t lost_seq; /* read before it, and still to be reported; 0: none */
 };
 
 struct view {
@@ -105,8 +105,8 @@ void peers_saw_daemon(struct peers *peers, const struct store_daemon *row)
 }
 
 /*
- * Was more read before than the row has, or than it had at the fail-over that it tells of? It may
- * tell of none any more, or not yet. What somebody has found is not told again.
+ * Was a higher seq read before than the row has, or than it had at the fail-over that it names? It
+ * may no longer name one, or not yet. A loss that somebody has found is not reported again.
  */
 static void compare_seq(struct owned *owned, const struct owned *before)
 {
@@ -154,7 +154,7 @@ void peers_saw_shard(struct peers *peers, const struct shard *row)
 	next->owned = xrealloc(next->owned, (next->owned_count + 1) * sizeof(*next->owned));
 	owned = &next->owned[next->owned_count++];
 	owned->row = *row;
-	/* Before the answer came: nothing lasts longer than it says. */
+	/* Not when the answer came, so that no ownership seems to last longer than it does. */
 	owned->read_ms = peers->begun_ms;
 	owned->takeovers = before ? before->takeovers : 0;
 	owned->lost_seq = 0;
@@ -207,7 +207,7 @@ static int is_alive(const struct peers *peers, const struct peer *peer, int64_t 
 	return is_self(peers, peer) || now_ms - peer->changed_ms < PEERS_SILENT_MS;
 }
 
-/* As far as this daemon knows; its time goes on since the row was read. */
+/* As far as this daemon knows; the owner's time has continued since the row was read. */
 static int is_owned(const struct owned *owned, int64_t now_ms)
 {
 	return owned->row.owner[0] &&

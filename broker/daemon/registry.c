@@ -95,7 +95,7 @@ static void failure_log(struct daemon_registry *registry, const struct err *err)
 
 	if (!registry->failed_ms || now - registry->failed_ms > QUIET_MS)
 		log_warning(LOG_FIELDS({ "error", err->text }),
-			    "cannot read who the other daemons are; requests for accounts of theirs "
+			    "cannot read which other daemons there are; requests for their accounts "
 			    "wait, and are then answered 503");
 	registry->failed_ms = now;
 }
