@@ -164,7 +164,7 @@ void pg_disconnect(struct pg_connection *c);
 struct pg_connection *pg_new(const char *name, const struct pg_connection *leases,
 			     enum store_use use, struct err *err);
 void pg_options_free(PQconninfoOption *options);
-/* A new session, waited for. ERR_BUSY: the server cannot be reached or takes nobody. */
+/* A new session, waited for. ERR_BUSY: the server cannot be reached, or accepts nobody. */
 int pg_connect(struct pg_connection *c, struct err *err);
 /* Is there a session? If not, it is made, within the rules of the connection's use. */
 int pg_connected(struct pg_connection *c, struct err *err);
