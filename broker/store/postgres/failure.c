@@ -102,7 +102,7 @@ int pg_lose(struct pg_connection *c, const char *doing, struct err *err)
 	err_set(&own, ERR_IO, "%s: the connection to the database was lost (%s)%s%s", c->store.name,
 		doing, message[0] ? ": " : "", message);
 	first_failure(c, &own, "", NULL);
-	pg_disconnect(c);
+	pg_session_end(c);
 	if (err)
 		*err = own;
 	return -1;

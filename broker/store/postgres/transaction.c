@@ -139,7 +139,7 @@ static int commit_unknown(struct pg_connection *c, struct err *err)
 	struct err own = { 0 };
 	int rc;
 
-	pg_disconnect(c);
+	pg_session_end(c);
 	/* The failure of the connection is not one of the transaction. */
 	failure_give(c, &own);
 	if (!binding) {
