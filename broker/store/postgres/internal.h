@@ -57,6 +57,7 @@ struct pg_queued {
 	const char *doing;	   /* a literal */
 	int is_one;
 	int is_prepare;
+	int is_schema; /* pg_schema_fence */
 	/* Called with its result, before the commit returns; NULL: it is only checked. */
 	void (*fn)(void *arg, const PGresult *result);
 	void *arg;
@@ -310,6 +311,10 @@ int pg_transaction_open(struct pg_connection *c, struct err *err);
 
 /* For writing: makes or migrates the schema, as one of several that start at once. */
 int pg_schema_make(struct pg_connection *c, struct err *err);
+/* The number of the newest schema that is known here. */
+int pg_schema_newest(void);
+/* Queues, in a transaction, what fails if a newer lessord does not let this one write any longer. */
+int pg_schema_fence(struct pg_connection *c, struct err *err);
 /* Can it be read as it is? 0 yes, 1 empty, -1 no: older, newer or not ours. */
 int pg_schema_readable(struct pg_connection *c, struct err *err);
 /* Checks totals and references against the rows. */

@@ -7,7 +7,8 @@
  * Several daemons use the database while one of them migrates it, and it may be of a newer version
  * than the others. So a migration only adds what the version before can live with: tables, columns
  * with a default, indexes. What is not needed any longer is removed by a later one, which raises
- * `oldest`, the number of the oldest lessord that may still write.
+ * `oldest`, the number of the oldest lessord that may still write. Each transaction that writes looks
+ * at it: with its fence (shard_fence.c), or before its first statement (pg_schema_fence).
  */
 #include "store/postgres/schema.h"
 
@@ -62,6 +63,11 @@ static int version_read(struct pg_connection *c, struct version *ret, struct err
 		       0;
 }
 
+int pg_schema_newest(void)
+{
+	return NEWEST;
+}
+
 static int refuse_newer(const struct pg_connection *c, const struct version *v, struct err *err)
 {
 	return err_set(err, ERR_REFUSED,
@@ -69,6 +75,28 @@ static int refuse_newer(const struct pg_connection *c, const struct version *v, 
 		       "install that version, or restore a backup made before the upgrade",
 		       c->store.name, (int)v->number, NEWEST);
 }
+
+int pg_schema_fence(struct pg_connection *c, struct err *err)
+{
+	static const char sql[] = "SELECT 1 / count(*) FROM lessor_schema WHERE oldest <= $1";
+	char newest[16];
+	const char *params[] = { newest };
+	struct pg_queued *queued;
+
+	snprintf(newest, sizeof(newest), "%d", NEWEST);
+	queued = pg_noted(c, PQsendQueryParams(c->conn, sql, 1, NULL, params, NULL, NULL, 0),
+			  "looking at the schema", err);
+	if (!queued)
+		return -1;
+	queued->is_schema = 1;
+	return 0;
+}
+
+/*
+ * Older daemons that write at this moment hold a lock of their shard's row: they are waited for, and
+ * after that they look again.
+ */
+#define OLDER_END "LOCK TABLE shard IN EXCLUSIVE MODE;"
 
 /* Fails with 22012 or 42P07 if another daemon was faster: nothing of it is done then. */
 static char *migration_text(const struct pg_migration *m)
@@ -79,9 +107,10 @@ static char *migration_text(const struct pg_migration *m)
 				 " oldest bigint NOT NULL);"
 				 "INSERT INTO lessor_schema(number, oldest) VALUES(%d, %d);%s",
 				 m->number, m->oldest, m->sql);
-	return xasprintf(LOCK LIMIT "SELECT 1 / count(*) FROM lessor_schema WHERE number = %d;%s"
+	return xasprintf(LOCK LIMIT "SELECT 1 / count(*) FROM lessor_schema WHERE number = %d;%s%s"
 				    "UPDATE lessor_schema SET number = %d, oldest = %d;",
-			 m->number - 1, m->sql, m->number, m->oldest);
+			 m->number - 1, m->oldest > m[-1].oldest ? OLDER_END : "", m->sql,
+			 m->number, m->oldest);
 }
 
 /* Did others use a table? */

@@ -39,7 +39,7 @@ static int fence_send(struct pg_connection *c, struct err *err)
 	int rc;
 
 	if (!binding)
-		return 0;
+		return pg_schema_fence(c, err);
 	c->binding = NULL;
 	rc = binding->fence(binding, c, err);
 	c->binding = binding;
