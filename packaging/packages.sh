@@ -8,7 +8,7 @@ packages_build="gcc libc6-dev cmake ninja-build pkg-config libevent-dev libcurl4
 	libjansson-dev libsqlite3-dev libssl-dev zlib1g-dev libinih-dev libsmartcols-dev libpq-dev libcmocka-dev curl"
 # shellcheck disable=SC2034
 packages_test="g++ clang clang-format clang-tidy libclang-rt-14-dev python3 python3-venv python3-yaml python3-h11 hcloud-cli shellcheck
-	openssl postgresql e2fsprogs make binutils patch systemd mandoc zsh fish"
+	openssl postgresql e2fsprogs make binutils patch systemd mandoc zsh fish prometheus"
 # Several lessord on one database: the language of one of the tests' checkers.
 # shellcheck disable=SC2034
 packages_storm="golang-go"
@@ -77,14 +77,16 @@ packages_install() {
 			$sudo systemctl --quiet disable ssh.service ssh.socket 2>/dev/null || true
 		;;
 	esac
-	case " $missing" in
-	*" postgresql "*)
-		# The tests start clusters of their own.
-		packages_without_services packages_apt postgresql || return 1
-		! command -v systemctl >/dev/null ||
-			$sudo systemctl --quiet disable postgresql.service 2>/dev/null || true
-		;;
-	esac
+	# The tests start clusters of their own, and need only a tool of the other.
+	for service in postgresql prometheus; do
+		case " $missing" in
+		*" $service "*)
+			packages_without_services packages_apt "$service" || return 1
+			! command -v systemctl >/dev/null ||
+				$sudo systemctl --quiet disable "$service.service" 2>/dev/null || true
+			;;
+		esac
+	done
 	# shellcheck disable=SC2086
 	packages_apt $missing
 }

@@ -18,6 +18,11 @@
 #define SECRET_LEN 43
 #define TEXT_LEN (TOKEN_TEXT_SIZE - 1)
 #define TOKENS_MAX 100000
+#define REFRESH_MS 1000
+/* An unknown token is looked for in the store if that was last read so long ago ... */
+#define LOOK_MS 100
+/* ... and so many more times in a second, for addresses that were not refused too often. */
+#define LOOKS_SPARE 10
 
 struct known {
 	char id[ID_LEN + 1];
@@ -44,6 +49,8 @@ struct auth {
 	int64_t looked_ms;	 /* monotonic; when the epoch was last read */
 	uint64_t looked_version; /* the store's data version at that time */
 	int has_failed;		 /* the epoch could not be read */
+	int spare;		 /* of LOOKS_SPARE are left, since: */
+	int64_t spare_ms;
 	struct auth_counters counters;
 	char refusal[128]; /* of the last request that was refused */
 };
@@ -267,16 +274,37 @@ static int auth_verify(const struct auth *auth, const char *text, struct caller 
 
 int auth_peek(struct auth *auth, const char *authorization, struct caller *ret)
 {
-	const char *text = bearer_text(authorization);
+	if (env_mono_ms(auth->env) - auth->looked_ms >= REFRESH_MS)
+		auth_refresh(auth);
+	return auth_verify(auth, bearer_text(authorization), ret);
+}
+
+static int may_look(struct auth *auth, int is_limited)
+{
+	int64_t now = env_mono_ms(auth->env);
+
+	if (now - auth->spare_ms >= REFRESH_MS) {
+		auth->spare_ms = now;
+		auth->spare = LOOKS_SPARE;
+	}
+	if (now - auth->looked_ms >= LOOK_MS)
+		return 1;
+	if (is_limited || !auth->spare)
+		return 0;
+	auth->spare--;
+	return 1;
+}
+
+/* The token may be newer than the table. 1: it is, and valid. */
+static int auth_look(struct auth *auth, const char *text, int is_limited, struct caller *ret)
+{
 	uint64_t version;
 
-	if (env_mono_ms(auth->env) - auth->looked_ms >= 1000)
-		auth_refresh(auth);
-	if (auth_verify(auth, text, ret))
-		return 1;
-	/* The token may be newer than the table: a new token works at once. 0: nothing tells. */
+	if (!token_is_text(text) || auth->has_failed)
+		return 0;
+	/* 0: nothing tells whether something was committed. */
 	version = store_data_version(auth->reader);
-	if (auth->has_failed || (version && version == auth->looked_version))
+	if ((version && version == auth->looked_version) || !may_look(auth, is_limited))
 		return 0;
 	auth_refresh(auth);
 	return auth_verify(auth, text, ret);
@@ -302,13 +330,17 @@ const char *auth_refusal(struct auth *auth, const char *authorization)
 enum auth_result auth_check(struct auth *auth, const char *authorization, const char *address,
 			    int refusals_per_minute, struct caller *ret)
 {
-	if (auth_peek(auth, authorization, ret)) {
+	int64_t now = env_mono_ms(auth->env);
+
+	if (auth_peek(auth, authorization, ret) ||
+	    auth_look(auth, bearer_text(authorization),
+		      auth_throttle_is_full(auth->throttle, address, refusals_per_minute, now),
+		      ret)) {
 		auth->counters.accepted++;
 		return AUTH_OK;
 	}
 	auth->counters.refused++;
-	if (!auth_throttle_count(auth->throttle, address, refusals_per_minute,
-				 env_mono_ms(auth->env)))
+	if (!auth_throttle_count(auth->throttle, address, refusals_per_minute, now))
 		return AUTH_REFUSED;
 	auth->counters.limited++;
 	return AUTH_LIMITED;

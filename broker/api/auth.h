@@ -9,8 +9,13 @@
  * id, an expired token and a malformed text cost the same digest and the same comparison.
  *
  * The tokens are held in memory and reloaded when the store reports that one was added or
- * revoked. The store is asked once a second, and before a token is refused if anything was
- * committed since. Loop thread only, except for token_make, which any thread may call.
+ * revoked. The store is asked once a second, and before a token is refused, if it has the form of
+ * one and something may have been committed since. So that bad tokens do not cost the store a read
+ * each: every 100 ms at most, and ten more times a second for addresses that were not refused too
+ * often. So a new token, of whatever daemon, is good at once; while others flood this one with bad
+ * tokens, or its own address did, it may be refused for 100 ms.
+ *
+ * Loop thread only, except for token_make, which any thread may call.
  */
 #pragma once
 
@@ -54,7 +59,10 @@ int auth_reload(struct auth *auth, struct err *err);
  */
 enum auth_result auth_check(struct auth *auth, const char *authorization, const char *address,
 			    int refusals_per_minute, struct caller *ret);
-/* Verifies a token without counting anything: 1 valid, 0 not. */
+/*
+ * Verifies a token without counting anything: 1 valid, 0 not, or newer than what was read in the
+ * last second.
+ */
 int auth_peek(struct auth *auth, const char *authorization, struct caller *ret);
 /* When a token that was accepted expires, wall clock ms; 0: never. */
 int64_t auth_expires_ms(const struct auth *auth, const char *authorization);

@@ -54,21 +54,37 @@ static uint64_t address_hash(uint64_t seed, const char *address)
 	return hash ? hash : 1;
 }
 
-int auth_throttle_count(struct auth_throttle *throttle, const char *address, int per_minute,
-			int64_t mono_ms)
+/* The place of this address, or else the oldest in its bucket. */
+static struct throttled *place_find(struct auth_throttle *throttle, uint64_t hash)
 {
-	uint64_t hash = address_hash(throttle->seed, address);
 	struct throttled *bucket = throttle->throttled[hash % BUCKETS];
 	struct throttled *mine = bucket;
 
 	for (int i = 0; i < WAYS; i++) {
-		if (bucket[i].address == hash) {
-			mine = &bucket[i];
-			break;
-		}
+		if (bucket[i].address == hash)
+			return &bucket[i];
 		if (bucket[i].since_ms < mine->since_ms)
 			mine = &bucket[i];
 	}
+	return mine;
+}
+
+int auth_throttle_is_full(struct auth_throttle *throttle, const char *address, int per_minute,
+			  int64_t mono_ms)
+{
+	uint64_t hash = address_hash(throttle->seed, address);
+	const struct throttled *mine = place_find(throttle, hash);
+
+	return per_minute > 0 && mine->address == hash && mono_ms - mine->since_ms < WINDOW_MS &&
+	       mine->count >= per_minute;
+}
+
+int auth_throttle_count(struct auth_throttle *throttle, const char *address, int per_minute,
+			int64_t mono_ms)
+{
+	uint64_t hash = address_hash(throttle->seed, address);
+	struct throttled *mine = place_find(throttle, hash);
+
 	if (mine->address != hash || mono_ms - mine->since_ms >= WINDOW_MS) {
 		mine->address = hash;
 		mine->since_ms = mono_ms;

@@ -246,10 +246,13 @@ static int beat_relay(struct control *c, const struct json_body *in,
 	auto_free char *path = NULL;
 	struct beat *beat;
 	char *body;
-	int rc;
+	int rc = c->api->relay ? relay_target_own(&request, engine_request->ref, &target) : -1;
 
-	if (!c->api->relay || !relay_target_own(&request, engine_request->ref, &target))
-		return 0;
+	if (rc == 0)
+		control_send_beat(c, engine_request->ref, 0, "not_found");
+	/* Without the database, only what is in memory tells. */
+	if (rc <= 0)
+		return rc == 0;
 	TEXT_SET(engine_request->account, target.account);
 	path = xasprintf("/v1/leases/%s/heartbeat", c->api->lease.id);
 	body = beat_body(in);

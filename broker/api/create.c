@@ -183,12 +183,14 @@ static int create_known(struct api_request *request, struct engine_request *engi
 static void create_submit(struct api_request *request, const char *put_id)
 {
 	struct api *api = request->api;
-	struct create_request create = { &api->config,
-					 api->parts.accounts,
-					 api->parts.account_count,
-					 request->caller.role,
-					 put_id,
-					 NULL };
+	struct create_request create = {
+		.config = &api->config,
+		.accounts = api->parts.accounts,
+		.account_count = api->parts.account_count,
+		.role = request->caller.role,
+		.put_id = put_id,
+		.account = request->account,
+	};
 	struct engine_request *engine_request;
 
 	engine_request = engine_request_begin(request, REQUEST_CREATE);

@@ -347,7 +347,9 @@ static void read_types(const struct create_request *create, const struct create_
 static int read_machine(const struct create_request *create, struct json_body *in,
 			const struct create_body *body, struct lease *l)
 {
-	const char *name = body->account[0] ? body->account : create->config->default_account;
+	const char *name = body->account[0]   ? body->account :
+			   create->account[0] ? create->account :
+						create->config->default_account;
 	const struct account *account = find_account(create, name);
 	struct api_error error;
 

@@ -24,6 +24,11 @@ struct owned_view {
 	int64_t epoch;	    /* how often it was claimed */
 	const char *frozen; /* why nothing is deleted or concluded there; "": it is not */
 	int64_t takeovers;  /* how often this daemon saw it pass to another owner */
+	/* how it stands with its provider, as its owner says */
+	int is_fenced;
+	uint32_t blocked_class; /* 0: it is not blocked */
+	const char *why;	/* it is either of them */
+	int64_t verified_ms;
 };
 
 typedef void (*daemons_fn)(void *arg, const struct daemon_view *view);

@@ -22,6 +22,12 @@ struct engine_request *engine_request_begin_lease(struct api_request *request,
 {
 	struct engine_request *engine_request;
 
+	/* No daemon owns the account of a lease that there is not. */
+	if (request->api->relay && !request->account[0]) {
+		if (lookup_lease(request))
+			return NULL;
+		TEXT_SET(request->account, request->api->lease.account);
+	}
 	if (!lookup_lease_ref(request->param)) {
 		reply_not_found(request);
 		return NULL;

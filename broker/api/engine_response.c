@@ -11,6 +11,7 @@
 #include "api/reply.h"
 #include "api/unsure.h"
 #include "util/alloc.h"
+#include "util/text.h"
 #include "util/time.h"
 
 /* For an answer 503 that does not say when to try again. */
@@ -49,11 +50,17 @@ static void conflict_answer(struct api_request *request, const struct engine_req
 					    engine_request->message, engine_request);
 }
 
-/* The account moves to another daemon, or back: the request waits for that. */
+/*
+ * The account moves to another daemon, or back: the request waits for that. A create may turn out to
+ * be for another account.
+ */
 static int is_asked_again(struct api_request *request, const struct engine_request *engine_request)
 {
-	return request->api->relay && !strcmp(engine_request->code, "account_moving") &&
-	       relay_again(request->api->relay, request);
+	if (!request->api->relay || strcmp(engine_request->code, "account_moving"))
+		return 0;
+	if (engine_request->kind == REQUEST_CREATE)
+		TEXT_SET(request->account, engine_request->account);
+	return relay_again(request->api->relay, request);
 }
 
 int engine_response_check(struct api_request *request, const struct engine_request *engine_request)

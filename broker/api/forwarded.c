@@ -70,8 +70,9 @@ void forwarded_write(const struct forwarded *f, const unsigned char key[FORWARDE
 
 	hash_hex(f->body, sizeof(f->body), body);
 	snprintf(lines->forwarded, sizeof(lines->forwarded),
-		 FORWARDED_FIELD ": %s; %s; %lld; %s; %lld; %s", f->from, f->to,
-		 (long long)f->sequence, f->request_id, (long long)f->epoch, body);
+		 FORWARDED_FIELD ": %s; %s; %lld; %s; %lld; %s%s%s", f->from, f->to,
+		 (long long)f->sequence, f->request_id, (long long)f->epoch, body,
+		 f->account[0] ? "; " : "", f->account);
 	snprintf(lines->caller, sizeof(lines->caller), CALLER_FIELD ": %s; %s; %s",
 		 token_role_name(f->caller.role), f->caller.org, f->caller.owner);
 	parts.forwarded = lines->forwarded + sizeof(FORWARDED_FIELD ": ") - 1;
@@ -120,6 +121,7 @@ static int lines_parse(const char *forwarded, const char *caller, struct forward
 	    part_number(&forwarded, &ret->epoch) || part_next(&forwarded, body, sizeof(body)) ||
 	    strlen(body) != sizeof(body) - 1 ||
 	    hash_hex_parse(body, ret->body, sizeof(ret->body)) ||
+	    (forwarded[0] && part_next(&forwarded, ret->account, sizeof(ret->account))) ||
 	    part_next(&caller, role, sizeof(role)) ||
 	    part_next(&caller, ret->caller.org, sizeof(ret->caller.org)) ||
 	    part_next(&caller, ret->caller.owner, sizeof(ret->caller.owner)))
@@ -158,6 +160,22 @@ int forwarded_read(const struct http_head *head, const unsigned char key[FORWARD
 }
 
 /* ---- each number once -------------------------------------------------------------------- */
+
+struct forwarded_window *forwarded_window(struct forwarded_window *windows, size_t count,
+					  const char *from)
+{
+	struct forwarded_window *oldest = windows;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!strcmp(windows[i].from, from))
+			return &windows[i];
+		if (windows[i].used_ms < oldest->used_ms)
+			oldest = &windows[i];
+	}
+	memset(oldest, 0, sizeof(*oldest));
+	TEXT_SET(oldest->from, from);
+	return oldest;
+}
 
 int forwarded_take(struct forwarded_window *window, int64_t sequence)
 {

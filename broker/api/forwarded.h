@@ -3,14 +3,15 @@
  * How a daemon passes a client's request on to the one that owns the account, and how that knows
  * that it may believe it. Beside the fields of the client that matter the request has
  *
- *	Lessor-Forwarded: FROM; TO; SEQUENCE; REQUEST; EPOCH; SHA-256 of the body
+ *	Lessor-Forwarded: FROM; TO; SEQUENCE; REQUEST; EPOCH; SHA-256 of the body; ACCOUNT
  *	Lessor-Caller: ROLE; ORG; OWNER
  *	Lessor-Signature: HMAC-SHA-256 of all of it, with a key that only the database has
  *
  * FROM and TO are ids of daemons, which are new at each start, so that a copy of the request is of
  * no use elsewhere or later; SEQUENCE counts the requests of FROM, and TO takes each number once.
  * REQUEST names what the client asked for, and stays the same when it is sent again; EPOCH is that
- * of the lease when it was accepted. The client's token is not passed on. Pure.
+ * of the lease when it was accepted. ACCOUNT is that of a create, which may name none and mean the
+ * default of FROM; otherwise it is missing. The client's token is not passed on. Pure.
  */
 #pragma once
 
@@ -34,6 +35,7 @@ struct forwarded {
 	int64_t epoch; /* 0: any */
 	struct caller caller;
 	unsigned char body[HASH_SHA256_LEN];
+	char account[32]; /* "": not said */
 };
 
 /* The fields of a request that a handler reads: each is passed on and signed. */
@@ -45,7 +47,7 @@ extern const char *const forwarded_client_fields[FORWARDED_CLIENT_FIELDS];
  * is none, and it is a POST of JSON without any other field.
  */
 struct forwarded_lines {
-	char forwarded[320], caller[256], signature[112];
+	char forwarded[352], caller[256], signature[112];
 };
 void forwarded_write(const struct forwarded *f, const unsigned char key[FORWARDED_KEY_SIZE],
 		     const struct http_head *head, const char *target,
@@ -63,5 +65,8 @@ struct forwarded_window {
 	int64_t newest, used_ms;
 	uint64_t taken[FORWARDED_WINDOW / 64];
 };
+/* Of `count`, the one of this daemon; a new one takes the place of that which was silent longest. */
+struct forwarded_window *forwarded_window(struct forwarded_window *windows, size_t count,
+					  const char *from);
 /* -1: the number was taken before, or is older than all that are remembered. */
 int forwarded_take(struct forwarded_window *window, int64_t sequence);

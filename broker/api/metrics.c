@@ -201,7 +201,8 @@ static void standing_metrics(struct buf *out, const struct api *api)
 			"When the account was last verified; 0 on a daemon that does not own it.");
 	for (size_t i = 0; i < count; i++)
 		buf_addf(out, "lessor_account_proven_seconds{account=\"%s\"} %" PRId64 "\n",
-			 api->parts.accounts[i]->config.name, list[i].figures.verified_ms / 1000);
+			 api->parts.accounts[i]->config.name,
+			 list[i].owner.place == RELAY_SELF ? list[i].figures.verified_ms / 1000 : 0);
 }
 
 static int orphan_count(void *arg, const struct orphan *s)

@@ -11,6 +11,7 @@
 #include <sys/queue.h>
 
 #include "util/alloc.h"
+#include "util/log.h"
 #include "util/text.h"
 
 /* Peers are near; one that cannot be reached in this time is as good as gone. */
@@ -19,9 +20,17 @@
 #define UNACKNOWLEDGED_MS 4000
 #define KEEPALIVE_S 2
 #define ANSWER_MAX (8u << 20)
+#define TROUBLES 16
+
+/* An address that does not work, as the log says already. */
+struct trouble {
+	char address[128];
+	int is_refused;
+};
 
 struct peer_call {
 	struct peer_client *client;
+	char address[128];
 	CURL *easy;
 	struct curl_slist *lines;
 	peer_done_fn done;
@@ -37,6 +46,8 @@ struct peer_client {
 	char *ca_file; /* NULL: the system's */
 	LIST_HEAD(, peer_call) calls;
 	LIST_HEAD(, socket_watch) watches;
+	struct trouble troubles[TROUBLES];
+	size_t trouble_count; /* of all that there ever were */
 };
 
 struct socket_watch {
@@ -44,6 +55,53 @@ struct socket_watch {
 	struct event *event;
 	LIST_ENTRY(socket_watch) entry;
 };
+
+/* ---- the log ------------------------------------------------------------------------------- */
+
+static struct trouble *trouble_find(struct peer_client *client, const char *address)
+{
+	for (size_t i = 0; i < TROUBLES; i++) {
+		if (!strcmp(client->troubles[i].address, address))
+			return &client->troubles[i];
+	}
+	return NULL;
+}
+
+/* The client is told to try again later, so only the log shows that this will not help. */
+static void trouble_log(struct peer_client *client, const char *address, const char *why)
+{
+	struct trouble *trouble = &client->troubles[client->trouble_count++ % TROUBLES];
+
+	TEXT_SET(trouble->address, address);
+	trouble->is_refused = !why;
+	if (why)
+		log_warning(LOG_FIELDS({ "address", address }, { "error", why }),
+			    "cannot reach the daemon at %s; requests for its accounts wait, and are "
+			    "then answered 503; if it is running, check its `advertise`, the network "
+			    "and its certificate",
+			    address);
+	else
+		log_warning(LOG_FIELDS({ "address", address }),
+			    "another daemon than the one expected answers at %s; unless it was just "
+			    "restarted, check that each daemon has an `advertise` of its own",
+			    address);
+}
+
+/* `why` NULL: there was an answer. Each change is logged once. */
+static void trouble_note(struct peer_client *client, const char *address, const char *why,
+			 int is_refused)
+{
+	struct trouble *trouble = trouble_find(client, address);
+
+	if (!trouble && (why || is_refused)) {
+		trouble_log(client, address, why);
+	} else if (trouble && !why && !trouble->is_refused) {
+		/* Who is at a shared address changes with each request: that is logged once. */
+		trouble->address[0] = '\0';
+		log_notice(LOG_FIELDS({ "address", address }), "the daemon at %s answers again",
+			   address);
+	}
+}
 
 /* ---- one call ------------------------------------------------------------------------------ */
 
@@ -66,6 +124,7 @@ static void call_finish(struct peer_call *call, CURLcode result)
 	else
 		TEXT_SET(call->answer.error, curl_easy_strerror(result));
 	call->answer.status = (int)status;
+	trouble_note(call->client, call->address, status ? NULL : call->answer.error, status == 401);
 	call->done(&call->answer, call->arg);
 	call_free(call);
 }
@@ -167,6 +226,7 @@ struct peer_call *peer_send(struct peer_client *client, const struct peer_reques
 	struct peer_call *call = xcalloc(1, sizeof(*call));
 
 	call->client = client;
+	TEXT_SET(call->address, request->address);
 	call->done = done;
 	call->arg = arg;
 	call->easy = curl_easy_init();

@@ -53,7 +53,8 @@ typedef void (*peer_done_fn)(const struct peer_answer *answer, void *arg);
 /*
  * `ca_file` are the authorities that peers' certificates are of; "": the system's. At most
  * `connections` are open, and `per_peer` to one address, so that a peer that hangs leaves some for
- * the others; beyond that requests wait for one. How long a call may take its caller decides.
+ * the others; beyond that requests wait for one. The caller decides how long a call may take. The log
+ * says when a peer cannot be reached, and when it can be again.
  */
 int peer_client_new(struct event_base *base, const char *ca_file, long connections, long per_peer,
 		    struct peer_client **ret, struct err *err);

@@ -83,29 +83,11 @@ static int64_t relay_now(const struct relay *relay)
 
 /* ---- requests of other daemons --------------------------------------------------------------- */
 
-/* The window of this daemon; a new one takes the place of the one that was silent longest. */
-static struct forwarded_window *window_find(struct relay *relay, const char *from)
-{
-	struct forwarded_window *oldest = &relay->windows[0];
-
-	for (size_t i = 0; i < WINDOWS; i++) {
-		struct forwarded_window *window = &relay->windows[i];
-
-		if (!strcmp(window->from, from))
-			return window;
-		if (window->used_ms < oldest->used_ms)
-			oldest = window;
-	}
-	memset(oldest, 0, sizeof(*oldest));
-	TEXT_SET(oldest->from, from);
-	return oldest;
-}
-
 /* The whole request: its body is the signed one, and it has not been here before. */
 static int whole_check(struct relay *relay, const struct http_exchange *ex,
 		       const struct forwarded *f)
 {
-	struct forwarded_window *window = window_find(relay, f->from);
+	struct forwarded_window *window = forwarded_window(relay->windows, WINDOWS, f->from);
 	unsigned char digest[HASH_SHA256_LEN];
 	size_t len;
 	const char *body = http_exchange_body(ex, &len);
@@ -143,6 +125,7 @@ static int request_was_forwarded(const struct relay *relay, struct api_request *
 		request->epoch = f.epoch;
 	if (!request->request_id[0] && strcmp(f.request_id, "-"))
 		TEXT_SET(request->request_id, f.request_id);
+	TEXT_SET(request->account, f.account);
 	return 1;
 }
 
@@ -200,14 +183,24 @@ static void relayed_wait(struct relayed *r, int64_t used_ms)
 	r->call = NULL;
 	r->since_ms = relay_now(r->relay);
 	r->left_ms -= used_ms;
+	relay_target_again(&r->request, r->target.account);
 	r->relay->counters.repeated++;
 }
 
 /* Did the daemon that was asked refuse to handle it, so that another one should? */
 static int is_elsewhere(const struct peer_answer *answer)
 {
+	const char *body = buf_str(&answer->body);
+
 	return !answer->status || answer->status == 401 ||
-	       (answer->status == 503 && strstr(buf_str(&answer->body), "\"account_moving\""));
+	       (answer->status == 503 &&
+		(strstr(body, "\"account_moving\"") || strstr(body, "\"shutting_down\"")));
+}
+
+static void relay_seek(const struct relay *relay, const char *account)
+{
+	if (relay->config.seek)
+		relay->config.seek(relay->config.seek_arg, account);
 }
 
 static void on_answer(const struct peer_answer *answer, void *arg)
@@ -219,6 +212,7 @@ static void on_answer(const struct peer_answer *answer, void *arg)
 	if (is_elsewhere(answer)) {
 		relayed_wait(r, used_ms < ATTEMPT_MS ? used_ms : ATTEMPT_MS);
 		r->again_ms = r->since_ms + PAUSE_MS;
+		relay_seek(r->relay, r->target.account);
 		if (is_for_once(request))
 			relayed_give_up(r);
 		return;
@@ -263,6 +257,8 @@ static void relayed_send(struct relayed *r, const struct relay_route *route)
 
 	out.body = http_exchange_body(r->request.ex, &out.body_len);
 	TEXT_SET(f.request_id, r->request.request_id);
+	if (r->request.route->goes == GOES_BY_CREATE)
+		TEXT_SET(f.account, r->target.account);
 	relay_sign(relay, &f, route->daemon, head, &out, &lines);
 	for (int i = 0; i < FORWARDED_CLIENT_FIELDS; i++) {
 		const char *value = http_head_find(head, forwarded_client_fields[i]);
@@ -286,6 +282,7 @@ static void relayed_serve_here(struct relayed *r)
 	/* It may have been carried out where it was sent before. */
 	if (!request.is_conditional)
 		request.epoch = r->target.epoch;
+	TEXT_SET(request.account, r->target.account);
 	relayed_free(r);
 	relay->serve(&request);
 }
@@ -347,6 +344,8 @@ static void relayed_tick(struct relayed *r, int64_t now)
 	} else if (route.place == RELAY_OTHER && now >= r->again_ms) {
 		r->left_ms -= now - r->since_ms;
 		relayed_send(r, &route);
+	} else {
+		relay_seek(relay, r->target.account);
 	}
 }
 
@@ -477,6 +476,7 @@ int relay_again(struct relay *relay, struct api_request *request)
 	    now - request->moving_ms >= relay->config.wait_ms)
 		return 0;
 	TEXT_SET(target.account, request->account);
+	relay_target_again(request, target.account);
 	relay->counters.repeated++;
 	r = relayed_begin(relay, request, &target);
 	r->left_ms -= now - request->moving_ms;

@@ -48,6 +48,12 @@ struct relay_config {
 	/* Called often, on the loop thread; it must not wait. */
 	void (*find)(void *arg, const char *account, struct relay_route *ret);
 	void *arg;
+	/*
+	 * Requests wait for an owner of the account: it is to be looked for now. As `find`, in each
+	 * round of waiting; NULL: nobody is told.
+	 */
+	void (*seek)(void *arg, const char *account);
+	void *seek_arg;
 	char ca_file[256]; /* of the certificates of other daemons; "": the system's */
 	int64_t wait_ms;
 };

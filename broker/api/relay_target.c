@@ -55,6 +55,14 @@ static int lease_read(struct api_request *request, const char *ref, enum store_s
 					 err);
 }
 
+static int default_target(const struct api *api, struct relay_target *ret)
+{
+	TEXT_SET(ret->account, api->config.default_account);
+	if (!ret->account[0] && api->parts.account_count)
+		TEXT_SET(ret->account, api->parts.accounts[0]->config.name);
+	return lookup_account(api, ret->account) != NULL;
+}
+
 static int lease_target(struct relay_homes *homes, struct api_request *request,
 			struct relay_target *ret, struct err *err)
 {
@@ -72,6 +80,8 @@ static int lease_target(struct relay_homes *homes, struct api_request *request,
 		return 1;
 	}
 	rc = lease_read(request, request->param, SHARED_USE, err);
+	if (rc > 0 && request->route->goes == GOES_BY_CANCEL)
+		return default_target(request->api, ret);
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	TEXT_SET(ret->account, l->account);
@@ -87,9 +97,11 @@ static int lease_target(struct relay_homes *homes, struct api_request *request,
 int relay_target_own(struct api_request *request, const char *ref, struct relay_target *ret)
 {
 	struct err err = { 0 };
+	int rc = lease_read(request, ref, SHARED_NOT, &err);
 
-	if (lease_read(request, ref, SHARED_NOT, &err))
-		return 0;
+	/* There may be several. */
+	if (rc)
+		return rc < 0 || err.kind == ERR_CONFLICT ? -1 : 0;
 	TEXT_SET(ret->account, request->api->lease.account);
 	return 1;
 }
@@ -104,17 +116,57 @@ static const char *body_account(const struct api_request *request)
 	return name ? name : "";
 }
 
+/* The lease that the Idempotency-Key stands for, or that has the id. 0: it is read. */
+static int created_read(struct api_request *request)
+{
+	const char *key = http_head_known(request->head, HTTP_FIELD_IDEMPOTENCY_KEY);
+	struct store *reader = request->api->parts.reader;
+	struct lease *l = &request->api->lease;
+	struct store_idempotency known;
+
+	if (key && request->route->method == HTTP_POST &&
+	    store_idempotency_get(reader, request->caller.owner, request->caller.org, key, &known,
+				  NULL) == 0)
+		return store_lease_by_n(reader, known.lease_n, l, NULL);
+	return request->create_id[0] ? store_lease_by_id(reader, request->create_id, l, NULL) : -1;
+}
+
+/*
+ * A repeated create is for the account of its lease, whatever it names and whatever the default is
+ * here. If that cannot be read, the engine finds out.
+ */
+void relay_target_again(struct api_request *request, char account[32])
+{
+	int goes = request->route->goes;
+
+	if ((goes == GOES_BY_CREATE && created_read(request) == 0) ||
+	    (goes == GOES_BY_CANCEL && store_lease_by_id(request->api->parts.reader, request->param,
+							 &request->api->lease, NULL) == 0))
+		text_set(account, sizeof(request->api->lease.account), request->api->lease.account);
+}
+
+/* A forwarded create names the account that its sender means. */
 static int create_target(struct api_request *request, struct relay_target *ret)
 {
-	const struct api *api = request->api;
+	const char *id = request->route->method == HTTP_PUT ?
+				 request->param :
+				 json_string_value(json_object_get(request->body.root, "leaseID"));
 	const char *name = body_account(request);
+	char account[32] = "";
 
+	if (id && validate_lease_id(id))
+		TEXT_SET(request->create_id, id);
+	relay_target_again(request, account);
+	if (account[0]) {
+		TEXT_SET(ret->account, account);
+		return 1;
+	}
 	if (!name[0])
-		name = api->config.default_account;
-	if (!name[0] && api->parts.account_count)
-		name = api->parts.accounts[0]->config.name;
+		name = request->account;
+	if (!name[0])
+		return default_target(request->api, ret);
 	TEXT_SET(ret->account, name);
-	return lookup_account(api, name) != NULL;
+	return lookup_account(request->api, name) != NULL;
 }
 
 int relay_target_find(struct relay_homes *homes, struct api_request *request,
@@ -138,6 +190,7 @@ int relay_target_find(struct relay_homes *homes, struct api_request *request,
 	case GOES_BY_LEASE:
 	case GOES_BY_BEAT:
 	case GOES_BY_END:
+	case GOES_BY_CANCEL:
 		break;
 	}
 	return lease_target(homes, request, ret, err);

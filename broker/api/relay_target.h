@@ -33,5 +33,10 @@ void relay_homes_free(struct relay_homes *homes);
  */
 int relay_target_find(struct relay_homes *homes, struct api_request *request,
 		      struct relay_target *ret, struct err *err);
-/* The account of the caller's own lease, by id or slug. 1: found; 0: there is none. */
+/*
+ * Before a create is sent again: another one like it may have made its lease meanwhile, elsewhere.
+ * Before its cancellation is: it may have come. `account` is that of the request, and is changed.
+ */
+void relay_target_again(struct api_request *request, char account[32]);
+/* The account of the caller's own lease, by id or slug. 1: found; 0: there is none; -1: it is not known. */
 int relay_target_own(struct api_request *request, const char *ref, struct relay_target *ret);

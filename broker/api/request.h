@@ -64,6 +64,7 @@ struct api_request {
 	struct caller caller;
 	char param[ROUTE_PARAM_SIZE];
 	char account[32]; /* that it is for, where several daemons share the store; "": not known */
+	char create_id[24]; /* the lease's, if the client of a create chose it; "": it did not */
 	/* of a change of a lease (condition.h) */
 	int64_t epoch;			     /* the lease must still have it; 0: any */
 	int is_conditional;		     /* the client named it, in If-Match */

@@ -59,7 +59,7 @@ const struct route route_table[] = {
 	  BODY_NEEDED, &body_extend, "", lease_action_extend },
 	{ HTTP_POST, "/v1/leases/{lease}/release", ROLE_WRITES, OWNS_CHANGED, GOES_BY_END,
 	  BODY_OPTIONAL, &body_release, "", lease_action_release },
-	{ HTTP_POST, "/v1/leases/{lease}/cancel-create", ROLE_WRITES, OWNS_CHANGED, GOES_BY_LEASE,
+	{ HTTP_POST, "/v1/leases/{lease}/cancel-create", ROLE_WRITES, OWNS_CHANGED, GOES_BY_CANCEL,
 	  BODY_NEEDED, &body_cancel, "", lease_action_cancel },
 	{ HTTP_POST, "/v1/leases/{lease}/retry", ROLE_WRITES, OWNS_CHANGED, GOES_BY_LEASE,
 	  BODY_OPTIONAL, &body_retry, "", lease_action_retry },

@@ -34,11 +34,16 @@ enum route_goes {
 	GOES_BY_QUERY, /* of `provider` in the query */
 	GOES_BY_BODY,  /* of `provider` in the body */
 	GOES_BY_PATH,  /* of "{account}" */
-	/* of `provider` in the body, or the default; the answer may wait for a machine */
+	/*
+	 * that of the lease that it made before, else of `provider` in the body, or the default; the
+	 * answer may wait for a machine
+	 */
 	GOES_BY_CREATE,
 	GOES_BY_LEASE, /* the one of "{lease}" */
 	GOES_BY_BEAT,  /* that, and the lease's epoch does not matter: no goal changes */
 	GOES_BY_END,   /* that, and the answer may wait for the end of a cleanup */
+	/* the one of "{lease}"; if it has not come, of the default: it is refused when it comes */
+	GOES_BY_CANCEL,
 };
 
 enum route_body {

@@ -6,43 +6,58 @@
 #include "api/request.h"
 #include "util/text.h"
 
-struct frozen_wanted {
+struct told_wanted {
 	const char *account;
 	struct standing *to;
 };
 
-static void frozen_look(void *arg, const struct owned_view *view)
+static void told_look(void *arg, const struct owned_view *view)
 {
-	const struct frozen_wanted *wanted = arg;
+	const struct told_wanted *wanted = arg;
+	struct account_figures *figures = &wanted->to->figures;
 
-	if (strcmp(view->account, wanted->account) == 0)
-		TEXT_SET(wanted->to->frozen, view->frozen);
-}
-
-/* A read that fails shows no fence: the owner, who fences, does not rely on it. */
-static void recorded_read(const struct api *api, const char *account, struct account_figures *ret)
-{
-	struct generation generation;
-
-	*ret = (struct account_figures){ .rate_remaining = -1 };
-	if (store_generation_get(api->parts.reader, account, &generation, NULL))
+	if (strcmp(view->account, wanted->account) != 0)
 		return;
-	ret->fenced = generation.is_fenced;
-	TEXT_SET(ret->fence, generation.why);
+	TEXT_SET(wanted->to->frozen, view->frozen);
+	if (wanted->to->owner.place != RELAY_OTHER)
+		return;
+	figures->verified_ms = view->verified_ms;
+	figures->fenced = view->is_fenced;
+	figures->blocked = view->blocked_class != 0;
+	figures->blocked_class = view->blocked_class;
+	if (view->is_fenced)
+		TEXT_SET(figures->fence, view->why);
+	else
+		TEXT_SET(figures->reason, view->why);
 }
 
-void standing_read(const struct api *api, const struct account *account, struct standing *ret)
+void standing_told(const struct api *api, const struct account *account, struct standing *ret)
 {
 	const struct daemons_source *source = &api->parts.daemons;
 	const char *name = account->config.name;
-	struct frozen_wanted wanted = { .account = name, .to = ret };
+	struct told_wanted wanted = { .account = name, .to = ret };
 
 	memset(ret, 0, sizeof(*ret));
 	relay_owner(api->relay, name, &ret->owner);
 	if (ret->owner.place == RELAY_SELF)
 		account_figures(account, &ret->figures);
 	else
-		recorded_read(api, name, &ret->figures);
+		ret->figures.rate_remaining = -1;
 	if (source->accounts)
-		source->accounts(source->arg, frozen_look, &wanted);
+		source->accounts(source->arg, told_look, &wanted);
+}
+
+/* A read that fails shows no other fence: the owner, who fences, does not rely on it. */
+void standing_read(const struct api *api, const struct account *account, struct standing *ret)
+{
+	const char *name = account->config.name;
+	struct generation generation;
+
+	standing_told(api, account, ret);
+	if (ret->owner.place == RELAY_SELF ||
+	    store_generation_get(api->parts.reader, name, &generation, NULL) ||
+	    !generation.is_fenced)
+		return;
+	ret->figures.fenced = 1;
+	TEXT_SET(ret->figures.fence, generation.why);
 }

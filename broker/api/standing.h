@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How an account stands, whichever daemon is asked: its owner has asked the provider, and knows;
- * any other daemon knows what the owner has recorded in the database, and not what it saw itself
- * when the account was its own. Loop thread.
+ * any other daemon knows what the owner says of it in the database, a second later, and not what it
+ * saw itself when the account was its own. Loop thread.
  */
 #pragma once
 
@@ -13,9 +13,12 @@ struct api;
 
 struct standing {
 	struct relay_route owner; /* RELAY_SELF: this daemon, as it is without others */
-	/* Of this daemon if it is the owner; else only `fenced` and `fence`, as recorded. */
+	/* Of this daemon if it is the owner; else what says whether the account may be used, and why. */
 	struct account_figures figures;
 	char frozen[128]; /* why nothing is deleted or concluded there; "": it is not */
 };
 
+/* Without reading the database: what is known. */
+void standing_told(const struct api *api, const struct account *account, struct standing *ret);
+/* With the fence as it is recorded now, also while nobody owns the account. */
 void standing_read(const struct api *api, const struct account *account, struct standing *ret);

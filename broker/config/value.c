@@ -205,8 +205,10 @@ int value_peer(const char *text, size_t size, char *ret, struct err *err)
 	size_t host = is_v6 ? strspn(text + 1, "0123456789abcdefABCDEF:.") + 2 :
 			      strspn(text, NAME_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
 	int64_t port;
+	/* Nobody can connect to "any address". */
+	int is_any = strncmp(text, "0.0.0.0:", 8) == 0 || strncmp(text, "[::]:", 5) == 0;
 
-	if (!len || host != len || strchr("-.", text[0]) ||
+	if (!len || host != len || is_any || strchr("-.", text[0]) ||
 	    digits_read(colon + 1, strlen(colon + 1), &port) < 0 || port < 1 || port > 65535)
 		return err_set(err, ERR_INVALID,
 			       "'%s' is not an address for other daemons, such as"
@@ -219,10 +221,11 @@ int value_peer(const char *text, size_t size, char *ret, struct err *err)
 static int has_password(const char *url)
 {
 	const char *user = strstr(url, "://") + 3;
-	const char *end = user + strcspn(user, "@/?");
 	const char *query = strchr(url, '?');
+	/* The last one: a '/' in the password is a mistake, and the password still one. */
+	const char *at = memrchr(user, '@', query ? (size_t)(query - user) : strlen(user));
 
-	if (*end == '@' && memchr(user, ':', (size_t)(end - user)))
+	if (at && memchr(user, ':', (size_t)(at - user)))
 		return 1;
 	/* "passfile" names a file. A name could be hidden by "%". */
 	while (query) {

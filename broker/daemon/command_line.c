@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "daemon/file_owner.h"
+#include "store/store.h"
 #include "util/alloc.h"
 #include "util/argv.h"
 
@@ -53,7 +54,18 @@ void command_line_help(FILE *out)
 	      out);
 }
 
-/* Without "token" there are no operands. */
+/* For what has no operands. `mode` is where the options leave theirs. */
+static int options_read(const struct argv_option *options, const int *mode, int argc, char **argv,
+			struct command_line *c, struct err *err)
+{
+	const struct argv_syntax syntax = { .options = options, .abbreviations = 1 };
+
+	if (argv_parse(&syntax, argc, argv, NULL, NULL, err) < 0)
+		return -1;
+	c->mode = (enum command_line_mode) * mode;
+	return 0;
+}
+
 static int run_read(int argc, char **argv, struct command_line *c, struct err *err)
 {
 	int mode = (int)c->mode;
@@ -69,12 +81,8 @@ static int run_read(int argc, char **argv, struct command_line *c, struct err *e
 		{ "help", ARGV_FLAG, .seen = &mode, .mark = DO_HELP },
 		{ 0 },
 	};
-	const struct argv_syntax syntax = { .options = options, .abbreviations = 1 };
 
-	if (argv_parse(&syntax, argc, argv, NULL, NULL, err) < 0)
-		return -1;
-	c->mode = (enum command_line_mode)mode;
-	return 0;
+	return options_read(options, &mode, argc, argv, c, err);
 }
 
 static int token_mode(const char *verb)
@@ -142,12 +150,8 @@ static int survey_read(int argc, char **argv, struct command_line *c, struct err
 		{ "help", ARGV_FLAG, .seen = &mode, .mark = DO_HELP },
 		{ 0 },
 	};
-	const struct argv_syntax syntax = { .options = options, .abbreviations = 1 };
 
-	if (argv_parse(&syntax, argc, argv, NULL, NULL, err) < 0)
-		return -1;
-	c->mode = (enum command_line_mode)mode;
-	return 0;
+	return options_read(options, &mode, argc, argv, c, err);
 }
 
 /* `argv` begins after "backup". */
@@ -185,11 +189,9 @@ static int migrate_read(int argc, char **argv, struct command_line *c, struct er
 		{ "help", ARGV_FLAG, .seen = &mode, .mark = DO_HELP },
 		{ 0 },
 	};
-	const struct argv_syntax syntax = { .options = options, .abbreviations = 1 };
 
-	if (argv_parse(&syntax, argc, argv, NULL, NULL, err) < 0)
+	if (options_read(options, &mode, argc, argv, c, err) < 0)
 		return -1;
-	c->mode = (enum command_line_mode)mode;
 	if (mode == DO_MIGRATE && !c->from)
 		return err_set(err, ERR_INVALID, "migrate needs --from sqlite:PATH");
 	return 0;
@@ -247,7 +249,16 @@ int command_line_store(const struct command_line *line, struct command_store *re
 	ret->files = xstrdup(config->store_files);
 	ret->is_postgres = config_is_postgres(config);
 	config_free(config);
-	return EXIT_OK;
+	return command_line_name_check(ret->target);
+}
+
+int command_line_name_check(const char *target)
+{
+	struct err err = { 0 };
+
+	if (store_name_check(target, &err) == 0)
+		return EXIT_OK;
+	return command_line_fail(&err, err.kind == ERR_INVALID ? EXIT_USAGE : EXIT_STORE);
 }
 
 void command_store_fini(struct command_store *store)
@@ -270,6 +281,13 @@ int command_store_become(const struct command_store *store, struct err *err)
 
 int command_line_no_store(const char *name)
 {
+	if (store_name_is_shared(name)) {
+		fprintf(stderr,
+			"lessord: no store here: there are no tables in %s yet; check [store] in the "
+			"configuration, or create the first token: lessord token add --owner NAME\n",
+			name);
+		return EXIT_NO_STORE;
+	}
 	fprintf(stderr,
 		"lessord: no store here: %s does not exist; check `store` in the configuration, or "
 		"create the first token: lessord token add --owner NAME\n",

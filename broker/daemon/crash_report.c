@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/crash_report.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -80,6 +81,19 @@ static void on_exit_called(void)
 	log_error(NULL, "exit() was called in %s; lessord ends, and must be started again",
 		  where[0] ? where : "lessord itself, which never does");
 	_exit(EXIT_RUNTIME);
+}
+
+int crash_report_check(const char *files, struct err *err)
+{
+	auto_free char *directory = xstrdup(files);
+
+	*strrchr(directory, '/') = '\0';
+	if (access(directory[0] ? directory : "/", W_OK | X_OK) == 0)
+		return 0;
+	return err_set(err, ERR_IO,
+		       "the directory %s cannot be used: %s; without it lessord does not notice that "
+		       "an operation crashes it again and again",
+		       directory, strerror(errno));
 }
 
 void crash_report_begin(const char *files)

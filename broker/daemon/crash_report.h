@@ -12,7 +12,9 @@
 
 #include "engine/engine.h"
 
-/* From now on. `files` is config's store_files. Main thread, once. */
+/* Can the record be written? `files` is config's store_files. -1 with a sentence for the operator. */
+int crash_report_check(const char *files, struct err *err);
+/* From now on. Main thread, once. */
 void crash_report_begin(const char *files);
 /* lessord ends by itself now. */
 void crash_report_end(void);

@@ -293,6 +293,8 @@ static struct store *runs_store_open(struct daemon *d, struct store *leases)
 
 static int store_exit(const struct err *err)
 {
+	if (err->kind == ERR_INVALID)
+		return EXIT_USAGE;
 	/* What passes by itself: another process's transaction, a full disk. */
 	if (err->kind == ERR_BUSY)
 		return err->native == EWOULDBLOCK ? EXIT_SECOND : EXIT_RUNTIME;
@@ -568,6 +570,9 @@ int daemon_run(const struct command_line *line)
 	}
 	log_setup(2, d->config->log_format, d->config->log_level);
 	crash_report_begin(d->config->store_files);
+	/* That of a file is the file's own, and its store says what is wrong with it. */
+	if (config_is_postgres(d->config) && crash_report_check(d->config->store_files, &err))
+		log_warning(NULL, "[store] state_dir: %s", err.text);
 	code = daemon_start(d, &err);
 	if (code == EXIT_OK) {
 		log_notice(LOG_FIELDS({ "version", LESSOR_VERSION },

@@ -95,9 +95,12 @@ static int to_url(const char *path, const char *to)
 {
 	char url[256];
 	struct err err = { 0 };
+	int code;
 
-	if (value_postgres(to, sizeof(url), url, &err) == 0)
-		return migrate(path, url, url);
+	if (value_postgres(to, sizeof(url), url, &err) == 0) {
+		code = command_line_name_check(url);
+		return code == EXIT_OK ? migrate(path, url, url) : code;
+	}
 	if (err.kind == ERR_REFUSED)
 		err_set(&err, ERR_REFUSED,
 			"--to must not contain a password, which every user of this machine could "

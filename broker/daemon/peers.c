@@ -323,6 +323,10 @@ void peers_each_account(struct peers *peers, int64_t now_ms, daemons_account_fn 
 			.epoch = owned->row.epoch,
 			.frozen = owned->row.frozen,
 			.takeovers = owned->takeovers,
+			.is_fenced = owned->row.standing.is_fenced,
+			.blocked_class = owned->row.standing.blocked_class,
+			.why = owned->row.standing.why,
+			.verified_ms = owned->row.standing.verified_ms,
 		};
 
 		fn(arg, &view);

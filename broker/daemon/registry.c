@@ -26,9 +26,9 @@ struct daemon_registry {
 	int64_t failed_ms;
 	pthread_t thread;
 	int has_thread;
-	pthread_mutex_t lock; /* guards `stopping` */
+	pthread_mutex_t lock; /* guards the following */
 	pthread_cond_t wake;
-	int stopping;
+	int stopping, seeking;
 };
 
 static int64_t registry_now(const struct daemon_registry *registry)
@@ -100,19 +100,23 @@ static void failure_log(struct daemon_registry *registry, const struct err *err)
 static void *registry_main(void *arg)
 {
 	struct daemon_registry *registry = arg;
-	struct timespec until;
+	int64_t round_ms = registry->config.round_ms ? registry->config.round_ms :
+						       REGISTRY_ROUND_MS;
 
 	pthread_mutex_lock(&registry->lock);
 	while (!registry->stopping) {
+		struct timespec until = env_after_ms(CLOCK_MONOTONIC, round_ms);
+		struct timespec soonest = env_after_ms(CLOCK_MONOTONIC, REGISTRY_SEEK_MS);
 		struct err err = { 0 };
 
+		registry->seeking = 0;
 		pthread_mutex_unlock(&registry->lock);
-		until = env_after_ms(CLOCK_MONOTONIC, REGISTRY_ROUND_MS);
 		if (registry_round(registry, &err))
 			failure_log(registry, &err);
 		pthread_mutex_lock(&registry->lock);
 		while (!registry->stopping &&
-		       pthread_cond_timedwait(&registry->wake, &registry->lock, &until) == 0)
+		       pthread_cond_timedwait(&registry->wake, &registry->lock,
+					      registry->seeking ? &soonest : &until) == 0)
 			;
 	}
 	pthread_mutex_unlock(&registry->lock);
@@ -182,6 +186,14 @@ int registry_start(struct daemon_registry *registry, const char *address, struct
 		return err_set(err, ERR_IO, "cannot create a thread for the other daemons");
 	registry->has_thread = 1;
 	return 0;
+}
+
+void registry_seek(struct daemon_registry *registry)
+{
+	pthread_mutex_lock(&registry->lock);
+	registry->seeking = 1;
+	pthread_cond_signal(&registry->wake);
+	pthread_mutex_unlock(&registry->lock);
 }
 
 static void registry_leave(struct daemon_registry *registry)

@@ -22,9 +22,12 @@ struct registry_config {
 	/* Does this daemon own the account now? Any thread; NULL: each of them, always. */
 	int (*owns)(void *arg, const char *account);
 	void *owns_arg;
+	int64_t round_ms; /* 0: REGISTRY_ROUND_MS */
 };
 
 #define REGISTRY_ROUND_MS 1000
+/* The interval of rounds while somebody seeks an owner. */
+#define REGISTRY_SEEK_MS 100
 
 int registry_new(const struct registry_config *config, struct daemon_registry **ret,
 		 struct err *err);
@@ -37,6 +40,8 @@ int registry_start(struct daemon_registry *registry, const char *address, struct
  * as it was, and ages.
  */
 int registry_round(struct daemon_registry *registry, struct err *err);
+/* The next round is due now, since somebody waits for what it reads. Any thread. */
+void registry_seek(struct daemon_registry *registry);
 /* Any thread, from registry_new on; does not wait. For relay_config.find: `arg` is the registry. */
 void registry_route(void *arg, const char *account, struct relay_route *ret);
 struct peers *registry_peers(struct daemon_registry *registry);

@@ -42,17 +42,21 @@ int shared_begin(struct daemon *d, struct err *err)
 
 #define DAEMONS_MOST 64
 
-static size_t account_rank(void *arg, const char *account)
+static size_t account_rank(void *arg, const char *account, const char *without)
 {
 	struct daemon *d = arg;
+	const char *self = registry_self(d->registry);
 	char ids[DAEMONS_MOST][STORE_DAEMON_ID_SIZE];
 	const char *list[DAEMONS_MOST];
-	size_t count = peers_living(registry_peers(d->registry), env_mono_ms(&d->env), ids,
-				    DAEMONS_MOST);
+	size_t living = peers_living(registry_peers(d->registry), env_mono_ms(&d->env), ids,
+				     DAEMONS_MOST);
+	size_t count = 0;
 
-	for (size_t i = 0; i < count; i++)
-		list[i] = ids[i];
-	return rendezvous_rank(account, list, count, registry_self(d->registry));
+	for (size_t i = 0; i < living; i++) {
+		if (strcmp(ids[i], without) != 0)
+			list[count++] = ids[i];
+	}
+	return rendezvous_rank(account, list, count, self);
 }
 
 static int64_t account_seq(void *arg, const char *account)
@@ -76,16 +80,26 @@ int shared_fleet_start(struct daemon *d, const struct engine_config *config, str
 	return fleet_new(config, config_is_postgres(d->config) ? &d->owners : NULL, &d->fleet, err);
 }
 
+/* Requests wait for whoever takes the account: this daemon, or another that it has to hear of. */
+static void seek(void *arg, const char *account)
+{
+	struct daemon *d = arg;
+
+	fleet_seek(d->fleet, account);
+	registry_seek(d->registry);
+}
+
 /* -1: the database has no key. */
-static int relay_configure(const struct daemon *d, struct relay_config *ret, struct err *err)
+static int relay_configure(struct daemon *d, struct relay_config *ret, struct err *err)
 {
 	memset(ret, 0, sizeof(*ret));
 	TEXT_SET(ret->self, registry_self(d->registry));
 	TEXT_SET(ret->ca_file, d->config->peer_ca_file);
 	ret->find = registry_route;
 	ret->arg = d->registry;
+	ret->seek = seek;
+	ret->seek_arg = d;
 	ret->wait_ms = RELAY_WAIT_MS;
-	TEXT_SET(ret->ca_file, d->config->peer_ca_file);
 	return store_peer_key(d->reader, ret->key, err);
 }
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/standing.h"
 #include "daemon/notify.h"
 
 static void part_add(char *text, size_t size, const char *part)
@@ -21,6 +22,7 @@ static void part_add(char *text, size_t size, const char *part)
 static void status_describe(struct daemon *d, char *text, size_t size)
 {
 	struct account_figures figures;
+	struct standing standing;
 	char part[400];
 
 	snprintf(text, size, "%s",
@@ -33,11 +35,12 @@ static void status_describe(struct daemon *d, char *text, size_t size)
 	for (size_t i = 0; i < d->accounts.count; i++) {
 		const char *name = d->accounts.list[i]->config.name;
 
-		account_figures(d->accounts.list[i], &figures);
-		if (account_is_blocked(d->accounts.list[i], NULL, 0)) {
-			account_describe_block(d->accounts.list[i], part, sizeof(part));
+		/* Of another daemon's account this one knows what that one tells. */
+		standing_told(d->api, d->accounts.list[i], &standing);
+		account_describe_figures(name, &standing.figures, part, sizeof(part));
+		if (part[0])
 			part_add(text, size, part);
-		}
+		account_figures(d->accounts.list[i], &figures);
 		if (figures.overdue) {
 			snprintf(part, sizeof(part), "account %s: %" PRId64 " steps do not return",
 				 name, figures.overdue);

@@ -2,6 +2,7 @@
 #include "daemon/survey_report.h"
 
 #include "config/config.h"
+#include "daemon/crash_report.h"
 #include "store/store.h"
 #include "store/survey.h"
 #include "util/ca.h"
@@ -44,6 +45,18 @@ static void peers_print(const char *file, struct totals *totals)
 	ca_unref(ca);
 }
 
+static void state_dir_print(const struct command_store *store, struct totals *totals)
+{
+	struct err err = { 0 };
+
+	if (!store->is_postgres)
+		return;
+	if (crash_report_check(store->files, &err) < 0)
+		store_find(finding_print, totals, "state_dir", STORE_WRONG, "%s", err.text);
+	else
+		store_find(finding_print, totals, "state_dir", STORE_GOOD, "it can be written");
+}
+
 static int survey_print(const struct config *config, const struct command_store *store)
 {
 	const struct store_needs needs = {
@@ -63,6 +76,7 @@ static int survey_print(const struct config *config, const struct command_store 
 		return command_line_fail(&err, EXIT_STORE);
 	if (rc)
 		return command_line_no_store(store->name);
+	state_dir_print(store, &totals);
 	peers_print(config->peer_ca_file, &totals);
 	printf("%s: %s\n", store->name,
 	       totals.wrong ? "not usable until what is wrong is corrected" :

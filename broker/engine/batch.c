@@ -143,8 +143,10 @@ int batch_run(struct batch *batch, struct err *err)
 {
 	struct core *core = batch->life->core;
 	struct step *step;
-	int rc = batch_begin(batch, err);
+	int rc;
 
+	life_gap(batch->life);
+	rc = batch_begin(batch, err);
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	life_credit(batch->life);
@@ -158,6 +160,7 @@ int batch_run(struct batch *batch, struct err *err)
 	requests_take(batch);
 	core_hurry(core, batch->hurry);
 	core_due(core);
+	life_tell(batch->life);
 	batch->is_open = batch->may_wait && STAILQ_EMPTY(&batch->work.claims) &&
 			 !core_must_flush(core);
 	if (batch->is_open)

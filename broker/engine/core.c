@@ -10,8 +10,6 @@
 #include "util/log.h"
 #include "util/text.h"
 
-/* Retry interval of a due lease that cannot be read. */
-#define DUE_RETRY_MS 5000
 /* How often a start tries to take the store's write lock. */
 #define RESTART_TRIES 15
 /* Leases that become due in one batch; while the store lives on its reserve. */
@@ -150,8 +148,8 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 	core->env = config->env;
 	core->store = config->store;
 	core->sees_until_mono_ms = INT64_MAX;
-	core->clock_by_ms = config->store_ahead_ms;
-	core_store_clock(core, config->store_ahead_ms);
+	if (core->config.is_shared || config->store_ahead_ms)
+		core_store_clock(core, config->store_ahead_ms);
 	outbox_init(core);
 	waiters_init(core);
 	STAILQ_INIT(&core->pool_waiters);
@@ -226,11 +224,42 @@ void core_set_limits(struct core *core, const struct engine_limits *limits)
 
 /* ---- batches ------------------------------------------------------------------ */
 
+/*
+ * Reads the leases that are due, before the transaction: in a shared store, one that cannot be read
+ * would undo it, again and again.
+ */
+static void due_read(struct core *core)
+{
+	struct {
+		int64_t n, due_ms;
+	} due[DUE_MOST];
+	int64_t now = core_now(core);
+	int count = 0;
+
+	if (!core->config.is_shared)
+		return;
+	while (count < DUE_MOST) {
+		due[count].due_ms = heap_next(core->due);
+		due[count].n = heap_pop(core->due, now);
+		if (!due[count].n)
+			break;
+		count++;
+	}
+	for (int i = 0; i < count; i++) {
+		struct err err = { 0 };
+
+		if (core_lease(core, due[i].n, &err) || core_lease_unread(core, due[i].n, &err))
+			heap_set(core->due, due[i].n, due[i].due_ms);
+	}
+}
+
 static int batch_begin(struct core *core, int (*begin)(struct store *, struct err *),
 		       struct err *err)
 {
 	if (core->in_transaction)
 		return 0;
+	core_gap_read(core);
+	due_read(core);
 	if (begin(core->store, err))
 		return -1;
 	core->in_transaction = 1;
@@ -314,11 +343,7 @@ static void lease_due(struct core *core, int64_t n)
 	int is_running, is_ready;
 
 	if (!a) {
-		if (err.kind == ERR_NOT_FOUND)
-			return;
-		log_error(LOG_FIELDS({ "error", err.text }),
-			  "cannot read a due lease; retrying in %d s", DUE_RETRY_MS / 1000);
-		heap_set(core->due, n, core_now(core) + DUE_RETRY_MS);
+		core_lease_unread(core, n, &err);
 		return;
 	}
 	facts = core_facts(core, a);
@@ -339,7 +364,7 @@ void core_due(struct core *core)
 	int most = store_state(core->store) == STORE_RESERVE ? DUE_MOST_RESERVE : DUE_MOST;
 	int64_t n;
 
-	core_gap(core, 0);
+	core_gap_credit(core);
 	core_overdue_check(core);
 	account_tasks_due(core, now);
 	capacity_look(core);
@@ -369,7 +394,12 @@ int64_t core_next_ms(const struct core *core)
 
 	if (capacity_is_due(core) || core_gap_left(core))
 		next = earlier_ms(next, core_now(core));
-	return next ? next - core->clock_by_ms : 0;
+	return next ? next - core_clock_by_ms(core) : 0;
+}
+
+size_t core_due_count(const struct core *core)
+{
+	return heap_count(core->due);
 }
 
 void core_rest(struct core *core, int on)

@@ -63,13 +63,15 @@ void core_hurry(struct core *core, unsigned count);
 /* Processes what is due at the current time of config->env. */
 void core_due(struct core *core);
 /*
- * In a batch: for gap_ms until now nobody watched over these leases: no daemon, or none that saw
- * the store. Their clients may have reached nobody, so that time does not count: it is added to
- * idle timeouts and, up to LEASE_CREDIT_MOST_MS, to TTLs. Where there are many leases, core_due of
- * this batch and the next ones continues, since a long batch would be a gap itself; meanwhile no
- * lease ends by time.
+ * For gap_ms until now nobody watched over these leases: no daemon, or none that saw the store. Their
+ * clients may have reached nobody, so that time does not count: it is added to idle timeouts and,
+ * up to LEASE_CREDIT_MOST_MS, to TTLs. The next batches do so, by core_gap_credit, or else by core_due,
+ * each for some of them, since a long batch would be a gap itself; until then no lease ends by
+ * time. One that cannot be read is left out.
  */
 void core_gap(struct core *core, int64_t gap_ms);
+/* In a batch that has begun after that: does its part now. */
+void core_gap_credit(struct core *core);
 /* Are there leases that are still to be credited? */
 int core_gap_left(const struct core *core);
 /*
@@ -89,6 +91,8 @@ void core_store_clock(struct core *core, int64_t ahead_ms);
  * it is not, or no longer. No effect if there is no such account.
  */
 void core_freeze(struct core *core, const char *account, const char *why);
+/* For the configuration of the core that follows this one. */
+struct engine_clock core_clock_known(const struct core *core);
 /* Why the account is frozen, "" if it is not. The fence of an older store is a reason, too. */
 const char *core_frozen(struct core *core, const char *account);
 /*
@@ -113,6 +117,8 @@ int core_must_flush(const struct core *core);
 
 /* When core_due must be called next, wall clock in ms; 0: nothing is due. */
 int64_t core_next_ms(const struct core *core);
+/* The leases that something is due of, now or later. */
+size_t core_due_count(const struct core *core);
 /* Steps in flight: started or waiting for core_flush, with each lease of a shared observation. */
 int core_steps_running(const struct core *core);
 /* For tests, after core_flush. -1: an aggregate in memory differs from the store. */

@@ -140,6 +140,18 @@ void engine_reload(struct engine *engine)
 	pthread_mutex_unlock(&inbox->lock);
 }
 
+void engine_seek(struct engine *engine)
+{
+	struct inbox *inbox = &engine->inbox;
+
+	if (atomic_load(&engine->is_owner))
+		return;
+	pthread_mutex_lock(&inbox->lock);
+	inbox->orders.seek = 1;
+	pthread_cond_signal(&inbox->arrived);
+	pthread_mutex_unlock(&inbox->lock);
+}
+
 uint64_t engine_queue_version(const struct engine *engine)
 {
 	return atomic_load(&engine->queue_version);

@@ -17,6 +17,7 @@
 #include "lease/lease.h"
 #include "lease/ledger.h"
 #include "provider/account.h"
+#include "schedule/clock.h"
 #include "store/store.h"
 #include "util/env.h"
 #include "util/err.h"
@@ -69,6 +70,11 @@ struct engine_config {
 	 */
 	int is_shared;
 	int64_t store_ahead_ms; /* core_store_clock, from the start on */
+	/* What an earlier core of this process knew of the wall clock: core_clock_known. */
+	struct engine_clock {
+		struct clock_watch watch;
+		int64_t ahead_ms;
+	} clock;
 	/*
 	 * This process has seen nothing of the store before: nothing is deleted until the first sweep
 	 * had its try, if there are sweeps. Set by the engine.
@@ -292,6 +298,11 @@ enum store_state engine_store_state(const struct engine *engine);
  * (wall clock)? Both may be NULL. Any thread.
  */
 int engine_is_owner(const struct engine *engine, int64_t *ret_epoch, int64_t *ret_since_ms);
+/*
+ * Somebody waits for an owner of the accounts: if they are not this process's, it tries to claim them
+ * now rather than after the usual pause. May be called all the time. Any thread.
+ */
+void engine_seek(struct engine *engine);
 /* Reloads the provider files of every account; the results are logged. Any thread. */
 void engine_reload(struct engine *engine);
 /*

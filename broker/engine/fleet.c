@@ -268,6 +268,14 @@ int fleet_is_split(const struct fleet *fleet)
 	return fleet->is_split;
 }
 
+void fleet_seek(struct fleet *fleet, const char *account)
+{
+	struct engine *engine = fleet->is_split ? engine_of(fleet, account) : NULL;
+
+	if (engine)
+		engine_seek(engine);
+}
+
 int fleet_owns(const struct fleet *fleet, const char *account)
 {
 	const struct engine *engine = fleet->is_split ? engine_of(fleet, account) :

@@ -34,6 +34,8 @@ int fleet_is_moving(const struct fleet *fleet, int64_t within_ms);
 
 /* Has each account an engine of its own? Then requests name the account (engine_request.account). */
 int fleet_is_split(const struct fleet *fleet);
+/* Requests wait for an owner of the account: if it is free, this daemon takes it sooner. */
+void fleet_seek(struct fleet *fleet, const char *account);
 /* Does this daemon own the account now? */
 int fleet_owns(const struct fleet *fleet, const char *account);
 struct fleet_account {

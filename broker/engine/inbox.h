@@ -37,6 +37,7 @@ struct inbox_orders {
 	int limits_changed;
 	unsigned hurry; /* how many waiting requests to answer early */
 	int reload;	/* a reload of the provider files is requested */
+	int seek;	/* somebody waits for an owner of the accounts */
 	int stopping;	/* draining is requested */
 	int cancel;	/* cancelling the running steps is requested, too */
 };

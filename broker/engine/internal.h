@@ -129,12 +129,17 @@ struct core_account {
 		sweep_unverified; /* objects with a valid, with an invalid signature */
 };
 
+/* Credited in one go, of each of two states: each takes some round trips to the store. */
+#define GAP_LEASES 64
+
 /* A gap with which leases are being credited: core_gap. */
 struct core_gap {
 	int64_t ms;	 /* 0: none is */
 	int64_t next_ms; /* more, which was told meanwhile */
 	struct store_list lists[2];
-	int left[2]; /* are there leases in the list that are not credited yet? */
+	int left[2];		      /* are there leases in the list that are not read yet? */
+	int64_t page[2 * GAP_LEASES]; /* those that are credited in the next batch */
+	int page_count;
 };
 
 struct core {
@@ -161,8 +166,9 @@ struct core {
 	struct step_list starts;	    /* to be started after the commit */
 	int64_t sees_until_mono_ms;	    /* core_see_until */
 	struct core_gap gap;
-	int64_t store_ahead_ms; /* core_store_clock */
-	int64_t clock_by_ms;	/* core_now, ahead of the wall clock; not above store_ahead_ms */
+	int is_by_store;	  /* core_now is, as core_store_clock has measured it */
+	int64_t store_by_mono_ms; /* the store's clock, ahead of the monotonic one */
+	int64_t now_by_mono_ms;	  /* core_now, ahead of the monotonic clock; not above it */
 	int is_clock_apart;	/* that is so much that it was logged */
 	struct clock_watch clock;
 	enum env_clock_word clock_word; /* what was said to the other threads (util/env.h) */
@@ -188,6 +194,8 @@ struct core {
 /* ---- state.c: the clock, the accounts, the leases -------------------------------------------- */
 
 int64_t core_now(const struct core *core);
+/* core_now, ahead of the wall clock. */
+int64_t core_clock_by_ms(const struct core *core);
 /* The store's clock, ahead of core_now, at most. */
 int64_t core_store_ahead_ms(const struct core *core);
 uint32_t core_random32(struct core *core);
@@ -216,14 +224,24 @@ struct lease_aggregate *core_lease(struct core *core, int64_t n, struct err *err
 /* By id, regardless of the caller. 0: found; 1: there is none; -1: error. */
 int core_lease_by_id(struct core *core, const char *id, struct lease_aggregate **ret,
 		     struct err *err);
-/* Calls `fn` for each lease of the list, newest first. `fn` may change the lease; -1 stops. */
+/*
+ * The lease of that row, which the store has, cannot be read, and `err` says why. 0: that is logged,
+ * it is tried again later, and the caller goes on without it; -1: no other can be read either.
+ */
+int core_lease_unread(struct core *core, int64_t n, struct err *err);
+/*
+ * Calls `fn` for each lease of the list that can be read, newest first. `fn` may change the lease; -1
+ * stops.
+ */
 typedef int (*core_lease_fn)(void *arg, struct core *core, struct lease_aggregate *a,
 			     struct err *err);
 int core_lease_each(struct core *core, struct store_list list, core_lease_fn fn, void *arg,
 		    struct err *err);
-/* Does so for list->limit of them. 1: there may be more, from list->before_n on, which it sets. */
-int core_lease_page(struct core *core, struct store_list *list, core_lease_fn fn, void *arg,
-		    struct err *err);
+
+/* ---- sight.c: gaps --------------------------------------------------------------------------- */
+
+/* Before a batch: reads the leases that it credits with a gap. */
+void core_gap_read(struct core *core);
 
 /* ---- outbox.c: answers, log lines and steps that wait for the commit ------------------------- */
 

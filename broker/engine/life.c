@@ -3,9 +3,12 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "provider/account.h"
 #include "util/alloc.h"
 #include "util/bug.h"
+#include "util/text.h"
 
 /* ---- on a worker's thread ------------------------------------------------------------------ */
 
@@ -67,18 +70,6 @@ static struct engine_owned owned_now(const struct engine_life *life)
 	return owned;
 }
 
-/* Each commit renews, and the next one hides the gap before it. */
-static void gap_note(struct engine_life *life, const struct engine_owned *owned)
-{
-	const struct engine_ownership *ownership = life->parts->config.ownership;
-
-	if (owned->seq == life->seq)
-		return;
-	life->seq = owned->seq;
-	if (owned->gap_ms > ownership->ttl_ms - ownership->margin_ms)
-		life->gap_ms += owned->gap_ms;
-}
-
 /* ---- begin and end ------------------------------------------------------------------------- */
 
 static void store_end(struct engine_life *life, int yield)
@@ -101,10 +92,8 @@ int life_begin(struct life_parts *parts, struct store *store, struct engine_life
 	life->parts = parts;
 	life->store = parts->config.store = store;
 	if (parts->config.ownership) {
-		/* Of the claim: loading may commit. */
 		struct engine_owned owned = owned_now(life);
 
-		gap_note(life, &owned);
 		parts->config.store_ahead_ms = owned.store_ahead_ms;
 		parts->config.is_fresh = owned.is_fresh;
 	}
@@ -131,6 +120,7 @@ void life_free(struct engine_life *life)
 
 void life_end(struct engine_life *life, int yield)
 {
+	life->parts->config.clock = core_clock_known(life->core);
 	core_abandon(life->core);
 	core_free(life->core);
 	life->core = NULL;
@@ -185,13 +175,21 @@ int64_t life_renew_in(const struct engine_life *life)
 int life_renew(struct engine_life *life, struct err *err)
 {
 	const struct engine_ownership *ownership = life->parts->config.ownership;
-	struct engine_owned owned;
 
 	if (life_renew_in(life) > 0)
 		return 0;
-	owned = owned_now(life);
-	gap_note(life, &owned);
 	return ownership->renew(ownership->arg, life->store, err) ? -1 : 0;
+}
+
+void life_gap(struct engine_life *life)
+{
+	struct engine_owned owned;
+
+	if (!life->parts->config.ownership)
+		return;
+	owned = owned_now(life);
+	core_gap(life->core, owned.gaps_ms - life->gaps_ms);
+	life->gaps_ms = owned.gaps_ms;
 }
 
 void life_credit(struct engine_life *life)
@@ -210,12 +208,43 @@ void life_credit(struct engine_life *life)
 		core_freeze(life->core, account, owned.frozen);
 		core_presume(life->core, account, owned.presumed_until_ms);
 	}
-	gap_note(life, &owned);
-	core_gap(life->core, life->gap_ms);
-	life->gap_ms = 0;
+	core_gap_credit(life->core);
 	/* A failed write makes the commit fail. */
 	if (owned.is_owed && ownership->credited && !core_gap_left(life->core))
 		ownership->credited(ownership->arg, life->store, NULL);
+}
+
+static struct shard_standing standing_now(const struct engine_life *life)
+{
+	struct account_figures figures;
+	struct shard_standing now;
+
+	account_figures(life->parts->config.accounts[0], &figures);
+	/* With its padding, since it is compared. */
+	memset(&now, 0, sizeof(now));
+	now.is_fenced = figures.fenced != 0;
+	now.blocked_class = figures.blocked ? figures.blocked_class : 0;
+	now.verified_ms = figures.verified_ms;
+	if (figures.fenced)
+		TEXT_SET(now.why, figures.fence);
+	else if (figures.blocked)
+		TEXT_SET(now.why, figures.reason);
+	return now;
+}
+
+void life_tell(struct engine_life *life)
+{
+	const struct engine_ownership *ownership = life->parts->config.ownership;
+	struct shard_standing now;
+
+	if (!ownership || !ownership->tell)
+		return;
+	now = standing_now(life);
+	if (!memcmp(&now, &life->told, sizeof(now)))
+		return;
+	life->told = now;
+	/* A failed write makes the commit fail. */
+	ownership->tell(ownership->arg, life->store, &now, NULL);
 }
 
 int life_is_lost(const struct engine_life *life)

@@ -28,8 +28,8 @@ struct engine_life {
 	struct store *store;
 	struct core *core; /* NULL: the life is over */
 	int out;	   /* its steps that are with the workers */
-	int64_t seq;	   /* of the last renewal that was looked at */
-	int64_t gap_ms;	   /* in which nobody served, and with which no lease is credited yet */
+	int64_t gaps_ms;   /* in which nobody served, as far as the core was told */
+	struct shard_standing told; /* of the account */
 };
 
 /* Loads a core from the store, which it owns from now on, also if that fails (-1). */
@@ -56,11 +56,15 @@ int64_t life_epoch(const struct engine_life *life);
 int64_t life_renew_in(const struct engine_life *life);
 /* Renews if it is time. -1: the store is broken. */
 int life_renew(struct engine_life *life, struct err *err);
+/* Before each batch: tells the core of the gaps in which nobody served its leases. */
+void life_gap(struct engine_life *life);
 /*
  * In a transaction, before anything is decided in it: tells the core how long it may let leases end,
- * and credits them with the gap in which nobody served them, if there was one; which is recorded with
+ * and credits them with the gaps that it was told of, if there were any; which is recorded with
  * the last of them, so that the next owner credits them if this one dies before.
  */
 void life_credit(struct engine_life *life);
+/* In a transaction, at its end: tells those who do not own the account if it stands otherwise. */
+void life_tell(struct engine_life *life);
 /* The store is broken: only because the accounts are lost? */
 int life_is_lost(const struct engine_life *life);

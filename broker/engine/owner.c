@@ -11,6 +11,7 @@
 #include "util/text.h"
 
 #define RETRY_MS 200
+#define SEEK_MS 50
 
 /* Engine thread of the account. */
 struct owner {
@@ -33,9 +34,9 @@ static int64_t now_ms(const struct owner *o)
 	return env_mono_ms(o->config->env);
 }
 
-static size_t rank_of(const struct owner *o)
+static size_t rank_of(const struct owner *o, const char *without)
 {
-	return o->config->rank ? o->config->rank(o->config->arg, o->account) : 0;
+	return o->config->rank ? o->config->rank(o->config->arg, o->account, without) : 0;
 }
 
 /* ---- claims ------------------------------------------------------------------------------- */
@@ -54,6 +55,7 @@ struct row_wanted {
 	const char *account;
 	int is_held;
 	int64_t seq;
+	char left[sizeof(((struct shard *)0)->address)]; /* who gave it up; "": nobody did */
 	char frozen[sizeof(((struct shard *)0)->frozen)];
 };
 
@@ -66,18 +68,23 @@ static void row_look(void *arg, const struct shard *row)
 	wanted->is_held = shard_is_held(row);
 	wanted->seq = row->seq;
 	TEXT_SET(wanted->frozen, row->frozen);
+	if (!row->owner[0])
+		TEXT_SET(wanted->left, row->address);
 }
 
-/* Does nobody hold the row? 1; 0; -1. */
-static int row_is_free(struct owner *o, struct err *err)
+/* Does nobody hold the row, and is it our turn? 1; 0; -1. */
+static int row_is_for_us(struct owner *o, struct err *err)
 {
 	struct row_wanted wanted = { .account = o->account };
 
 	if (shards_each(o->store, row_look, &wanted, err))
 		return -1;
-	if (wanted.is_held)
+	if (wanted.is_held) {
 		o->free_ms = 0;
-	return !wanted.is_held;
+		return 0;
+	}
+	/* It knows best that it does not want it, as at its end: its row says that only later. */
+	return is_our_turn(o, rank_of(o, wanted.left));
 }
 
 static int64_t seq_seen(const struct owner_config *config, const char *account)
@@ -130,7 +137,6 @@ static int claim_failed(struct owner *o)
 static int claim(void *arg, struct store **ret, struct err *err)
 {
 	struct owner *o = arg;
-	size_t rank = rank_of(o);
 	struct shard row;
 	int rc;
 
@@ -138,10 +144,10 @@ static int claim(void *arg, struct store **ret, struct err *err)
 		o->store = NULL;
 		return -1;
 	}
-	rc = rank ? row_is_free(o, err) : 1;
+	rc = rank_of(o, "") ? row_is_for_us(o, err) : 1;
 	if (rc < 0)
 		return claim_failed(o);
-	if (!rc || (rank && !is_our_turn(o, rank)))
+	if (!rc)
 		return 1;
 	rc = claim_now(o, &row, err);
 	if (rc < 0)
@@ -190,8 +196,7 @@ static void look(void *arg, const struct store *store, struct engine_owned *ret)
 	ret->epoch = row->epoch;
 	ret->is_owed = row->is_owed;
 	ret->must_renew = row->must_renew;
-	ret->seq = row->seq;
-	ret->gap_ms = row->gap_ms;
+	ret->gaps_ms = row->gaps_ms;
 	ret->frozen = row->frozen;
 	ret->presumed_until_ms = row->presumed_until_ms;
 	ret->store_ahead_ms = store_ahead_ms(o, row, ret->until_mono_ms);
@@ -229,6 +234,13 @@ static int credited(void *arg, struct store *store, struct err *err)
 	return shard_credit(store, err);
 }
 
+static int tell(void *arg, struct store *store, const struct shard_standing *standing,
+		struct err *err)
+{
+	(void)arg;
+	return shard_tell(store, standing, err);
+}
+
 static int frozen(void *arg, struct store *store, char *ret, size_t size, struct err *err)
 {
 	struct owner *o = arg;
@@ -264,7 +276,7 @@ static int is_unwanted(void *arg)
 	struct owner *o = arg;
 	int64_t now = now_ms(o);
 
-	if (!rank_of(o)) {
+	if (!rank_of(o, "")) {
 		o->unwanted_ms = o->rest_ms = 0;
 		return 0;
 	}
@@ -311,6 +323,7 @@ struct owner *owner_new(const struct owner_config *config, const char *account,
 		.reconciled = reconciled,
 		.thaw = thaw,
 		.frozen = frozen,
+		.tell = tell,
 		.is_lost = is_lost,
 		.is_unwanted = is_unwanted,
 		.end = end,
@@ -318,6 +331,7 @@ struct owner *owner_new(const struct owner_config *config, const char *account,
 		.renew_ms = SHARD_RENEW_MS,
 		.margin_ms = SHARD_MARGIN_MS,
 		.retry_ms = RETRY_MS,
+		.seek_ms = SEEK_MS,
 		.arg = o,
 	};
 	return o;

@@ -3,7 +3,7 @@
  * The ownership (ownership.h) of one account by its row in a store that several daemons share
  * (store/shard.h). The row is the truth. Who should own the account is only a hint: a daemon that
  * is not the first choice waits a moment before it claims what is free, and gives up, when nothing
- * of it runs, what another should own.
+ * of it runs, what another should own. Whoever gave it up is not waited for.
  */
 #pragma once
 
@@ -22,8 +22,11 @@ struct owner_config {
 	const struct env *env;
 	const char *self; /* by which other daemons find this one: what its claims name */
 	int require_sync; /* as in struct shard_claim */
-	/* How many living daemons come before this one for the account. NULL: none. Any thread. */
-	size_t (*rank)(void *arg, const char *account);
+	/*
+	 * How many living daemons come before this one for the account, without the one that claims
+	 * name `without`; "": of all. NULL: none. Any thread.
+	 */
+	size_t (*rank)(void *arg, const char *account, const char *without);
 	/* The highest seq of the account that was seen anywhere. NULL: what this owner saw. */
 	int64_t (*seen_seq)(void *arg, const char *account);
 	void *arg;

@@ -7,15 +7,14 @@
  */
 #pragma once
 
-#include "store/store.h"
+#include "store/shard.h"
 #include "util/err.h"
 
 /* The ownership as of the last commit or renewal. */
 struct engine_owned {
-	int64_t epoch;	/* another one after each claim */
-	int64_t seq;	/* another one after each renewal */
-	int64_t gap_ms; /* between that renewal and the one before */
-	int is_owed;	/* a gap is not recorded as credited yet */
+	int64_t epoch;	 /* another one after each claim */
+	int64_t gaps_ms; /* how long nobody could serve, before the claim and since: only grows */
+	int is_owed;	 /* a gap is not recorded as credited yet */
 	int is_fresh;	/* before the claim, this process had seen nothing of them */
 	int must_renew; /* at once, and not only when renew_ms are over */
 	/* Until when it surely lasts, by the env's monotonic clock. */
@@ -52,6 +51,12 @@ struct engine_ownership {
 	 * frozen it after the last commit. NULL: as `look` says.
 	 */
 	int (*frozen)(void *arg, struct store *store, char *ret, size_t size, struct err *err);
+	/*
+	 * In a transaction: how the account stands with its provider, for those who do not own it.
+	 * Called when that has changed. NULL: there are none.
+	 */
+	int (*tell)(void *arg, struct store *store, const struct shard_standing *standing,
+		    struct err *err);
 	/* Is a broken store broken only because the ownership is lost? Then the process need not end. */
 	int (*is_lost)(void *arg, const struct store *store);
 	/* Should somebody else be the owner? Asked often. NULL: never. */
@@ -60,7 +65,8 @@ struct engine_ownership {
 	void (*end)(void *arg, struct store *store, int yield);
 	int64_t ttl_ms;	  /* after a longer gap somebody else may be the owner */
 	int64_t renew_ms; /* the interval of renewals */
-	int64_t margin_ms; /* after a gap longer than ttl_ms - margin_ms, leases are credited with it */
+	int64_t margin_ms; /* so long before it is over, nothing is decided any more */
 	int64_t retry_ms; /* the pause between two claims */
+	int64_t seek_ms;  /* the same, if somebody waits for an owner (engine_seek) */
 	void *arg;
 };

@@ -65,6 +65,13 @@ static void request_replay(struct engine_request *r, const struct lease_aggregat
 	core_fill_answer(r, a);
 }
 
+/* The lease is of another account, whose engine answers, and waits if need be. */
+static void create_is_of(struct engine_request *r, const struct lease *l)
+{
+	moving_fill(r);
+	TEXT_SET(r->account, l->account);
+}
+
 /* A lease with this id exists: a replay if it is of the same attempt, otherwise a conflict. */
 static void create_again(struct engine_request *r, const struct lease_aggregate *a)
 {
@@ -94,6 +101,7 @@ static int create_known(struct core *core, struct engine_request *r, struct err 
 {
 	struct store_idempotency known;
 	struct lease_aggregate *a;
+	struct lease l;
 	int rc;
 
 	rc = store_idempotency_get(core->store, r->caller.owner, r->caller.org, r->idempotency_key,
@@ -106,9 +114,29 @@ static int create_known(struct core *core, struct engine_request *r, struct err 
 		return 1;
 	}
 	a = core_lease(core, known.lease_n, err);
-	if (!a)
+	if (a)
+		request_replay(r, a);
+	else if (!core_only_account(core) || err->kind != ERR_REFUSED ||
+		 store_lease_by_n(core->store, known.lease_n, &l, err))
 		return -1;
-	request_replay(r, a);
+	else
+		create_is_of(r, &l);
+	return 1;
+}
+
+/* The same for the lease of this id, which is of another account. */
+static int create_again_elsewhere(struct core *core, struct engine_request *r, struct err *err)
+{
+	struct lease l;
+
+	if (store_lease_by_id(core->store, r->create.id, &l, err))
+		return -1;
+	if (request_is_callers(r, &l) && r->create.attempt_token[0] && l.attempt_token[0]) {
+		create_is_of(r, &l);
+		return 1;
+	}
+	request_fail(r, RESULT_CONFLICT, "lease_id_conflict",
+		     "the lease id is in use in another account; use a new one");
 	return 1;
 }
 
@@ -130,11 +158,8 @@ static int create_replayed(struct core *core, struct engine_request *r,
 	rc = core_lease_by_id(core, r->create.id, &a, err);
 	if (rc == 0)
 		create_again(r, a);
-	if (rc < 0 && core_only_account(core) && err->kind == ERR_REFUSED) {
-		request_fail(r, RESULT_CONFLICT, "lease_id_conflict",
-			     "the lease id is in use in another account; use a new one");
-		return 1;
-	}
+	if (rc < 0 && core_only_account(core) && err->kind == ERR_REFUSED)
+		return create_again_elsewhere(core, r, err);
 	return rc < 0 ? -1 : rc == 0;
 }
 

@@ -11,16 +11,8 @@
 #include "util/log.h"
 #include "util/text.h"
 
-/* Credited in one go, of each of two states: each takes some round trips to the store. */
-#define GAP_LEASES 64
-
 /* Clocks that differ by more are told of. */
 #define APART_MS 5000
-
-static int lease_gap(void *arg, struct core *core, struct lease_aggregate *a, struct err *err)
-{
-	return core_apply(core, a, arg, NULL, err);
-}
 
 static void gap_begin(struct core *core)
 {
@@ -30,8 +22,10 @@ static void gap_begin(struct core *core)
 	*gap = (struct core_gap){ .ms = gap->next_ms };
 	for (size_t i = 0; i < 2; i++) {
 		/* From the newest: what is created from now on has missed nothing. */
-		gap->lists[i] = (struct store_list){ .state = states[i],
+		gap->lists[i] = (struct store_list){ .scope = { .all = 1 },
+						     .state = states[i],
 						     .cleanup = -1,
+						     .account = core_only_account(core),
 						     .limit = GAP_LEASES };
 		gap->left[i] = 1;
 	}
@@ -44,22 +38,73 @@ static void gap_begin(struct core *core)
 void core_gap(struct core *core, int64_t gap_ms)
 {
 	struct core_gap *gap = &core->gap;
-	struct lease_event event = { .kind = LEASE_EVENT_GAP };
 
 	if (gap_ms > 0)
 		gap->next_ms += gap_ms;
 	if (!gap->ms && gap->next_ms)
 		gap_begin(core);
+}
+
+/* Adds the next leases of a list to the page. -1: not all of them can be read now. */
+static int gap_list_read(struct core *core, int which)
+{
+	struct core_gap *gap = &core->gap;
+	struct store_list *list = &gap->lists[which];
+	int64_t *page = gap->page + gap->page_count;
+	int count = store_lease_numbers(core->store, list, page, NULL), kept = 0;
+	int64_t last = count > 0 ? page[count - 1] : 0;
+
+	for (int i = 0; i < count; i++) {
+		struct err err = { 0 };
+
+		if (core_lease(core, page[i], &err))
+			page[kept++] = page[i];
+		else if (core_lease_unread(core, page[i], &err))
+			return -1;
+	}
+	if (count < 0)
+		return -1;
+	gap->left[which] = count == list->limit;
+	if (last)
+		list->before_n = last;
+	gap->page_count += kept;
+	return 0;
+}
+
+/*
+ * Not in the transaction: where a failed read undoes it, one lease that cannot be read would keep all
+ * others from being credited.
+ */
+void core_gap_read(struct core *core)
+{
+	struct core_gap *gap = &core->gap;
+
+	if (!gap->ms || gap->page_count)
+		return;
+	for (int i = 0; i < 2; i++)
+		if (gap->left[i] && gap_list_read(core, i))
+			break;
+}
+
+void core_gap_credit(struct core *core)
+{
+	struct core_gap *gap = &core->gap;
+	struct lease_event event = { .kind = LEASE_EVENT_GAP, .u.gap_ms = gap->ms };
+
 	if (!gap->ms)
 		return;
-	event.u.gap_ms = gap->ms;
 	/* A failed write marks the store broken; the commit then fails. */
-	for (size_t i = 0; i < 2; i++)
-		if (gap->left[i])
-			gap->left[i] = core_lease_page(core, &gap->lists[i], lease_gap, &event,
-						       NULL) > 0;
-	if (!gap->left[0] && !gap->left[1])
+	for (int i = 0; i < gap->page_count; i++) {
+		struct lease_aggregate *a = core_lease(core, gap->page[i], NULL);
+
+		if (a)
+			core_apply(core, a, &event, NULL, NULL);
+	}
+	gap->page_count = 0;
+	if (!gap->left[0] && !gap->left[1]) {
 		gap->ms = 0;
+		core_gap(core, 0);
+	}
 }
 
 void core_see_until(struct core *core, int64_t mono_ms)
@@ -77,15 +122,22 @@ static int is_far(int64_t ms, int64_t other_ms)
  * Times in the store are by its own clock, since daemons whose clocks differ read what others wrote:
  * one that is behind would store heartbeats that the next owner takes for old. A measurement is
  * late by as long as its answer took, so the least is the best; a much greater one is a clock that
- * was set.
+ * was set. Between two measurements it goes with the monotonic clock, so that the wall clock of
+ * this machine, if it is set, moves nothing.
  */
 void core_store_clock(struct core *core, int64_t ahead_ms)
 {
+	int64_t by_mono_ms = env_wall_ms(core->env) + ahead_ms - env_mono_ms(core->env);
+	int is_set = core->is_by_store && is_far(by_mono_ms, core->now_by_mono_ms);
 	int is_apart = is_far(ahead_ms, 0);
 
-	core->store_ahead_ms = ahead_ms;
-	if (ahead_ms < core->clock_by_ms || is_far(ahead_ms, core->clock_by_ms))
-		core->clock_by_ms = ahead_ms;
+	core->store_by_mono_ms = by_mono_ms;
+	if (!core->is_by_store || is_set || by_mono_ms < core->now_by_mono_ms)
+		core->now_by_mono_ms = by_mono_ms;
+	core->is_by_store = 1;
+	/* Before anything is decided by it. */
+	if (is_set && core->in_transaction)
+		core_clock_watch(core);
 	if (is_apart && !core->is_clock_apart)
 		log_warning(NULL,
 			    "the database's clock is %" PRId64

@@ -5,17 +5,27 @@
  */
 #include "engine/internal.h"
 
+#include <inttypes.h>
 #include <string.h>
 
-#include "util/bug.h"
+#include "util/log.h"
 
 /* How long a provider may take to show what it created, if it does not say. */
 #define SETTLE_MS (5 * 60 * 1000)
 #define PAGE 256
+/* Retry interval of a lease that cannot be read. */
+#define UNREAD_RETRY_MS 5000
 
+/* By the store's clock whatever happens to the machine's, which may be set at any moment. */
 int64_t core_now(const struct core *core)
 {
-	return env_wall_ms(core->env) + core->clock_by_ms;
+	return core->is_by_store ? env_mono_ms(core->env) + core->now_by_mono_ms :
+				   env_wall_ms(core->env);
+}
+
+int64_t core_clock_by_ms(const struct core *core)
+{
+	return core->is_by_store ? core_now(core) - env_wall_ms(core->env) : 0;
 }
 
 uint32_t core_random32(struct core *core)
@@ -102,7 +112,7 @@ int core_account_has_open(struct core *core, const struct core_account *a)
 
 int64_t core_store_ahead_ms(const struct core *core)
 {
-	return core->store_ahead_ms - core->clock_by_ms;
+	return core->is_by_store ? core->store_by_mono_ms - core->now_by_mono_ms : 0;
 }
 
 int core_gap_left(const struct core *core)
@@ -141,49 +151,47 @@ int core_lease_by_id(struct core *core, const char *id, struct lease_aggregate *
 	return aggregates_get_id(core->aggregates, id, ret, err);
 }
 
-struct lease_page {
-	int64_t n[PAGE];
-	int count;
-};
-
-static int page_add(void *arg, const struct lease *l)
+int core_lease_unread(struct core *core, int64_t n, struct err *err)
 {
-	struct lease_page *page = arg;
-
-	page->n[page->count++] = l->n;
-	return page->count == PAGE;
-}
-
-int core_lease_page(struct core *core, struct store_list *list, core_lease_fn fn, void *arg,
-		    struct err *err)
-{
-	struct lease_page page = { .count = 0 };
-
-	BUG_ON(list->limit > PAGE);
-	list->scope.all = 1;
-	if (!list->account)
-		list->account = core_only_account(core);
-	if (store_lease_each(core->store, list, page_add, &page, err) < 0)
+	if (err->kind == ERR_NOT_FOUND)
+		return 0;
+	/* The store has failed, or the connection to it, or the transaction has. */
+	if (store_broken(core->store) || store_state(core->store) == STORE_AWAY ||
+	    err->kind == ERR_BUSY || (core->config.is_shared && core->in_transaction))
 		return -1;
-	for (int i = 0; i < page.count; i++) {
-		struct lease_aggregate *a = core_lease(core, page.n[i], err);
-
-		if (!a || fn(arg, core, a, err))
-			return -1;
-	}
-	if (page.count)
-		list->before_n = page.n[page.count - 1];
-	return page.count == list->limit;
+	log_error(LOG_FIELDS({ "error", err->text }),
+		  "cannot read the lease in row %" PRId64 "; retrying in %d s", n,
+		  UNREAD_RETRY_MS / 1000);
+	heap_set(core->due, n, core_now(core) + UNREAD_RETRY_MS);
+	return 0;
 }
 
 int core_lease_each(struct core *core, struct store_list list, core_lease_fn fn, void *arg,
 		    struct err *err)
 {
-	int rc;
+	int64_t n[PAGE];
+	int count;
 
 	list.limit = PAGE;
-	do
-		rc = core_lease_page(core, &list, fn, arg, err);
-	while (rc > 0);
-	return rc;
+	list.scope.all = 1;
+	if (!list.account)
+		list.account = core_only_account(core);
+	do {
+		count = store_lease_numbers(core->store, &list, n, err);
+		if (count < 0)
+			return -1;
+		for (int i = 0; i < count; i++) {
+			struct err why = { 0 };
+			struct lease_aggregate *a = core_lease(core, n[i], &why);
+
+			if (a ? fn(arg, core, a, err) : core_lease_unread(core, n[i], &why)) {
+				if (!a && err)
+					*err = why;
+				return -1;
+			}
+		}
+		if (count)
+			list.before_n = n[count - 1];
+	} while (count == PAGE);
+	return 0;
 }

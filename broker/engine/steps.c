@@ -11,7 +11,8 @@ struct step *core_step_new(const struct core *core, struct core_account *a, enum
 {
 	struct step *step = step_new(op, a->account);
 
-	step->clock_by_ms = core->clock_by_ms;
+	step->is_by_mono = core->is_by_store;
+	step->clock_by_ms = core->is_by_store ? core->now_by_mono_ms : 0;
 	step->deadline_ms = core_now(core) + STEP_DEADLINE_MS;
 	step->reads_sentinel = core->config.is_shared;
 	TEXT_SET(step->instance, core->signer.instance);

@@ -9,6 +9,8 @@
  */
 #include "engine/turns.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -88,6 +90,9 @@ static void orders_take(struct engine *engine)
 		core_reload(core);
 		orders->reload = 0;
 	}
+	if (orders->seek && !engine->life)
+		engine->claim_mono_ms = least(engine->claim_mono_ms, engine->seek_mono_ms);
+	orders->seek = 0;
 	if (orders->stopping && !engine->is_draining) {
 		engine->is_draining = 1;
 		if (core)
@@ -146,6 +151,19 @@ static void claim_failed(struct engine *engine, const struct err *err)
 		  engine->parts.config.accounts[0]->config.name);
 }
 
+static void claimed(struct engine *engine, int64_t load_ms)
+{
+	const char *name = engine->parts.config.accounts[0]->config.name;
+	char leases[24], load[24];
+
+	engine->claim_error[0] = '\0';
+	snprintf(leases, sizeof(leases), "%zu", core_due_count(engine->life->core));
+	snprintf(load, sizeof(load), "%" PRId64, load_ms);
+	log_notice(LOG_FIELDS({ "account", name }, { "leases", leases }, { "load_ms", load },
+			      { "event", "account.claimed" }),
+		   "claimed account %s", name);
+}
+
 /* Tries to become the owner, if it is time. */
 static void claim(struct engine *engine)
 {
@@ -153,6 +171,7 @@ static void claim(struct engine *engine)
 	const struct engine_ownership *ownership = config->ownership;
 	struct store *store = NULL;
 	struct err err = { 0 };
+	int64_t begun, now;
 	int rc;
 
 	if (engine->is_draining || engine->claim_mono_ms > env_mono_ms(config->env))
@@ -160,15 +179,17 @@ static void claim(struct engine *engine)
 	for (size_t i = 0; i < config->account_count; i++)
 		account_doubt(config->accounts[i]);
 	rc = ownership->claim(ownership->arg, &store, &err);
+	begun = env_mono_ms(config->env);
 	if (!rc && engine_begin(engine, store, &err) == 0) {
-		engine->claim_error[0] = '\0';
-		log_notice(LOG_FIELDS({ "account", config->accounts[0]->config.name },
-				      { "event", "account.claimed" }),
-			   "claimed account %s", config->accounts[0]->config.name);
+		claimed(engine, env_mono_ms(config->env) - begun);
 		return;
 	}
-	engine->claim_mono_ms = env_mono_ms(config->env) + ownership->retry_ms;
-	if (rc <= 0)
+	now = env_mono_ms(config->env);
+	engine->claim_mono_ms = engine->seek_mono_ms = now + ownership->retry_ms;
+	/* Whose it is may change at any time; what failed is left alone for a while. */
+	if (rc > 0)
+		engine->seek_mono_ms = now + ownership->seek_ms;
+	else
 		claim_failed(engine, &err);
 }
 
@@ -197,6 +218,7 @@ static void end(struct engine *engine, int yield)
 	engine->claim_mono_ms = env_mono_ms(engine->parts.config.env) +
 				(yield ? engine->parts.config.ownership->retry_ms :
 					 claim_pause_ms(engine));
+	engine->seek_mono_ms = engine->claim_mono_ms;
 	life_end(life, yield);
 }
 
@@ -302,7 +324,7 @@ void *turns_run(void *arg)
 		if (engine->is_postponed)
 			pause_locked(inbox);
 		else if (inbox_work_is_empty(&inbox->work) && !inbox->orders.hurry &&
-			 !(inbox->orders.stopping && !engine->is_draining))
+			 !inbox->orders.seek && !(inbox->orders.stopping && !engine->is_draining))
 			wait_locked(engine);
 		orders_take(engine);
 		cancel = inbox->orders.cancel;

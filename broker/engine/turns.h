@@ -24,6 +24,7 @@ struct engine {
 	int is_postponed;	  /* the last turn could not write */
 	int is_draining;
 	int64_t claim_mono_ms; /* when to claim next, while there is no life */
+	int64_t seek_mono_ms;  /* the same, if somebody waits for an owner */
 	int64_t begun_mono_ms; /* of the life */
 	int short_lives;       /* how many in a row were lost soon */
 	char claim_error[200]; /* why the last claim failed; "": it did not */

@@ -116,7 +116,25 @@ static void start_none(void *arg, struct step *step)
 	BUG_ON(1);
 }
 
-/* The core marks its leases when it is loaded; the time in which nobody served them is theirs. */
+/* The time in which nobody served them is theirs. */
+static int leases_credit(struct core *core, const struct shard *row, struct err *err)
+{
+	int rc;
+
+	core_gap(core, row->gaps_ms);
+	do {
+		if (core_begin(core, err))
+			return -1;
+		core_gap_credit(core);
+		/* A failed write makes the commit fail. */
+		if (row->is_owed && !core_gap_left(core))
+			shard_credit(core_store(core), NULL);
+		rc = core_flush(core, err);
+	} while (!rc && core_gap_left(core));
+	return rc;
+}
+
+/* The core marks its leases when it is loaded. */
 static int leases_mark(const struct engine_config *config, const char *account,
 		       const struct shard *row, struct store *store, struct err *err)
 {
@@ -135,12 +153,7 @@ static int leases_mark(const struct engine_config *config, const char *account,
 	part.store_ahead_ms = row->now_ms - env_wall_ms(config->env);
 	if (core_new(&part, &hooks, &core, err))
 		return -1;
-	rc = core_begin(core, err);
-	if (!rc) {
-		if (row->gap_ms > SHARD_TTL_MS - SHARD_MARGIN_MS)
-			core_gap(core, row->gap_ms);
-		rc = core_flush(core, err);
-	}
+	rc = leases_credit(core, row, err);
 	core_free(core);
 	return rc;
 }

@@ -109,7 +109,8 @@ int core_times_mend(struct core *core, struct err *err)
 	int rc;
 
 	/* Where several daemons write, each by its own clock, the database's decides. */
-	if (core->config.is_shared && llabs(core->store_ahead_ms) > SHARED_NEAR_MS)
+	if (core->config.is_shared &&
+	    llabs(core_clock_by_ms(core) + core_store_ahead_ms(core)) > SHARED_NEAR_MS)
 		return 0;
 	rc = core_touches_write(core, err) ||
 	     store_times_mend(core->store, core_only_account(core), core_now(core), err) ||
@@ -178,14 +179,19 @@ static void clock_say(struct core *core, enum env_clock_word word)
 {
 	if (core->env->clock)
 		env_clock_say(core->env->clock, core->clock_word, word,
-			      core->clock_ahead_ms - core->clock_by_ms);
+			      core->clock_ahead_ms - core_clock_by_ms(core));
 	core->clock_word = word;
 }
 
-/* Publishes the judgement for the other threads. */
+/*
+ * Publishes the judgement for the other threads. They have the machine's clock only, which a shared
+ * store's may contradict.
+ */
 static void clock_publish(struct core *core, enum clock_witness witness)
 {
-	if (core_clock_is_suspect(core))
+	if (!clock_is_near(core_clock_by_ms(core), 0))
+		clock_say(core, ENV_CLOCK_CONTRADICTED);
+	else if (core_clock_is_suspect(core))
 		clock_say(core,
 			  witness == CLOCK_DISAGREES ? ENV_CLOCK_CONTRADICTED : ENV_CLOCK_DOUBTED);
 	else
@@ -243,23 +249,44 @@ void core_clock_store(struct core *core)
 		core->clock_stored_ms = now;
 }
 
+struct engine_clock core_clock_known(const struct core *core)
+{
+	return (struct engine_clock){ .watch = core->clock, .ahead_ms = core->clock_ahead_ms };
+}
+
+/* By how much the clock is wrong, if it is in doubt, as far as this core can know. */
+static void clock_begin(struct core *core, int64_t stored_ms)
+{
+	const struct engine_clock *known = &core->config.clock;
+	struct hearing silence = { .witness = CLOCK_SILENT };
+	int64_t mono_ms = env_mono_ms(core->env), by;
+
+	core->clock_ahead_ms = clock_start(&core->clock, core_now(core), mono_ms, stored_ms);
+	if (core->clock_ahead_ms)
+		doubt_log(core, &silence, core->clock_ahead_ms, 1);
+	by = clock_resume(&core->clock, &known->watch, core_now(core), mono_ms);
+	if (by)
+		doubt_log(core, &silence, by, 0);
+	/* A doubt that goes on is in the log. */
+	else if (core->clock.is_doubted && !core->clock_logged)
+		core->clock_logged = 1 + core->clock.is_contradicted;
+	if (core->clock.is_doubted && !core->clock_ahead_ms)
+		core->clock_ahead_ms = known->ahead_ms + by;
+}
+
 int core_clock_start(struct core *core, struct err *err)
 {
-	struct hearing silence = { .witness = CLOCK_SILENT };
-	int64_t stored_ms, away_ms;
+	int64_t stored_ms;
 	int is_trusted;
 
 	if (store_clock_get(core->store, &stored_ms, &is_trusted, err))
 		return -1;
-	away_ms = clock_start(&core->clock, core_now(core), env_mono_ms(core->env), stored_ms);
+	clock_begin(core, stored_ms);
 	/* What is written from now on must not count as written by a trusted clock. */
 	if (!core->clock.is_continuous && !is_trusted &&
 	    store_clock_put(core->store, stored_ms, err))
 		return -1;
-	core->clock_ahead_ms = away_ms;
 	core->clock_stored_ms = is_trusted ? stored_ms : 0;
-	if (away_ms)
-		doubt_log(core, &silence, away_ms, 1);
 	clock_publish(core, CLOCK_SILENT);
 	return 0;
 }

@@ -6,8 +6,9 @@
  *
  *   A  DELETING, our delete was accepted: one.
  *   B  INTENDED or UNKNOWN, a create with an unknown outcome: two, each at least `settle`
- *      after the last moment at which the request could be in flight and not before its intent
- *      has ended (until_ms), ABSENCE_LOOKUP_MS apart; as in C if something was seen that claims to be the resource.
+ *      after the last moment at which the request could be in flight, ABSENCE_LOOKUP_MS apart; as
+ *      in C if something was seen that claims to be the resource. A request of another process
+ *      may be in flight until its intent ends (until_ms).
  *   C  PRESENT, RETAINED, DELETE_UNKNOWN, UNPROTECT_UNKNOWN: two, ABSENCE_APART_MS apart;
  *      if it was never seen, each at least `settle` after its creation.
  *

@@ -135,13 +135,12 @@ int resource_may_be_deleting(const struct resource *r)
 int64_t resource_lands_ms(const struct resource *r, int64_t settle_ms, int64_t store_ahead_ms)
 {
 	int64_t settled_ms = r->changed_ms + settle_ms;
-	int64_t most_ms = r->changed_ms + PERMIT_MS + PERMIT_GUARD_MS;
+	int64_t most_ms = settled_ms + PERMIT_MS + PERMIT_GUARD_MS + CLOCKS_APART_MS;
 	int64_t until_ms;
 
 	/* A row of an older schema has no such time; one that is damaged may have any. */
 	if (!r->until_ms || __builtin_sub_overflow(r->until_ms, store_ahead_ms, &until_ms))
 		return settled_ms;
-	most_ms = (settled_ms > most_ms ? settled_ms : most_ms) + CLOCKS_APART_MS;
 	return until_ms < most_ms ? until_ms : most_ms;
 }
 

@@ -54,7 +54,7 @@ static int create_lost(struct row_event *v)
 {
 	v->r->state = LESSOR_STATE_UNKNOWN;
 	v->r->changed_ms = v->f->now_ms;
-	row_request_lost(v);
+	row_create_left(v);
 	return row_touched(v);
 }
 

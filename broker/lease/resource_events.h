@@ -82,6 +82,8 @@ int row_absence_pending(struct row_event *v);
 /* A request about it was intended or permitted; its outcome is unknown; it is definite. */
 void row_request_begins(struct row_event *v);
 void row_request_lost(struct row_event *v);
+/* Whoever intended it is not asked any more: until what it may have created would be shown. */
+void row_create_left(struct row_event *v);
 void row_request_ends(struct row_event *v);
 /* The end of the time in which a lost request about it may still be carried out. */
 int64_t row_lands_ms(const struct row_event *v);

@@ -166,6 +166,16 @@ void row_request_lost(struct row_event *v)
 	v->r->until_ms = v->f->is_shared ? later_of(v->r->until_ms, until_ms) : until_ms;
 }
 
+void row_create_left(struct row_event *v)
+{
+	int64_t until_ms = v->f->now_ms + v->f->store_ahead_ms;
+
+	/* Whoever intended it may still be there: what it makes at the last moment is shown later. */
+	if (v->f->is_shared)
+		until_ms = later_of(v->r->until_ms, until_ms);
+	v->r->until_ms = until_ms + v->f->settle_ms;
+}
+
 void row_request_ends(struct row_event *v)
 {
 	if (!v->r->deletes_unknown)

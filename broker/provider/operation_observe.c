@@ -23,6 +23,7 @@ void operation_observe_begin(struct operation *op)
 		part->barrier = step->barrier;
 		part->deadline_ms = step->deadline_ms;
 		part->clock_by_ms = step->clock_by_ms;
+		part->is_by_mono = step->is_by_mono;
 		operation_init(&op->parts[i], part);
 		op->parts[i].observer = op;
 		op->waiting[i] = (struct lessor_waiting){

@@ -26,7 +26,9 @@ const char *step_op_name(enum step_op op)
 
 int64_t step_now(const struct step *step)
 {
-	return env_wall_ms(step->account->env) + step->clock_by_ms;
+	const struct env *env = step->account->env;
+
+	return (step->is_by_mono ? env_mono_ms(env) : env_wall_ms(env)) + step->clock_by_ms;
 }
 
 struct step *step_new(enum step_op op, struct account *account)

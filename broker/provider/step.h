@@ -46,7 +46,8 @@ struct step {
 	struct ledger ledger; /* updated by the claims of this step */
 	int64_t epoch;
 	int64_t deadline_ms; /* step_now */
-	int64_t clock_by_ms; /* the clock of the lease's times, ahead of the wall clock */
+	int64_t clock_by_ms; /* step_now, ahead of the wall clock, or */
+	int is_by_mono;	     /* of the monotonic clock */
 	char instance[32];   /* id of the lessor database */
 	char account_key[512];
 	char *user_data; /* owned; wiped when freed, since it contains the host key */

@@ -56,6 +56,15 @@ int64_t clock_observe(struct clock_watch *watch, int64_t wall_ms, int64_t mono_m
 	return by;
 }
 
+int64_t clock_resume(struct clock_watch *watch, const struct clock_watch *before, int64_t wall_ms,
+		     int64_t mono_ms)
+{
+	if (!before->is_known || watch->is_doubted)
+		return 0;
+	*watch = *before;
+	return clock_observe(watch, wall_ms, mono_ms);
+}
+
 int clock_is_suspect(const struct clock_watch *watch, int64_t mono_ms)
 {
 	return watch->suspect_until_mono_ms > mono_ms;

@@ -50,6 +50,13 @@ enum clock_verdict { CLOCK_UNCHANGED, CLOCK_DOUBTED, CLOCK_TRUSTED };
  */
 int64_t clock_start(struct clock_watch *watch, int64_t wall_ms, int64_t mono_ms, int64_t stored_ms);
 /*
+ * After clock_start: what `before`, of the same monotonic clock, knew counts on, so that a doubt goes
+ * on, and a jump since then is one. A start that is in doubt by itself stays as it is. Returns the
+ * jump. Zeroed `before`: nothing was known.
+ */
+int64_t clock_resume(struct clock_watch *watch, const struct clock_watch *before, int64_t wall_ms,
+		     int64_t mono_ms);
+/*
  * By how much it has jumped since the last observation, ms; 0: no jump. Slow drift is
  * followed.
  */

@@ -35,6 +35,7 @@ enum store_use { STORE_DAEMON, STORE_TOOL, STORE_READER, STORE_VIEW, STORE_SOURC
 
 /* How a backend opens its stores; `name` is what the configuration says. */
 struct opener {
+	int (*name_check)(const char *name, struct err *err); /* as in store.h */
 	int (*open)(const char *name, enum store_use use, const struct env *env, struct store **ret,
 		    struct err *err);
 	int (*open_runs)(struct store *leases, const struct env *env, struct store **ret,
@@ -73,6 +74,7 @@ struct shard_backend {
 	int (*presume)(struct store *store, int64_t ms, struct err *err);
 	int (*gen_put)(struct store *store, int64_t gen, struct err *err);
 	int (*credit)(struct store *store, struct err *err);
+	int (*tell)(struct store *store, const struct shard_standing *standing, struct err *err);
 };
 
 /* What it does with an open one. */

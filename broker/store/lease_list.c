@@ -167,16 +167,28 @@ static int is_too_old(const struct store_list *list, const struct list_head *hea
 	       head->created_ms < list->since_ms - SINCE_SLACK_MS;
 }
 
-/* Gives the lease to `fn`. 1: it was one; 2: and `fn` stops; 0: it is gone; -1. */
-static int list_give(struct store *store, const struct list_head *head, store_lease_fn fn,
-		     void *arg, struct err *err)
+/* Who gets what was found. */
+struct list_taker {
+	store_lease_fn fn;
+	void *arg;
+	int64_t *numbers; /* where the next row number goes; NULL: `fn` gets the lease */
+};
+
+/* 1: it was a lease; 2: and `fn` stops; 0: it is gone; -1. */
+static int list_give(struct store *store, const struct list_head *head, struct list_taker *taker,
+		     struct err *err)
 {
 	struct lease l;
-	int rc = store_lease_by_n(store, head->n, &l, err);
+	int rc;
 
+	if (taker->numbers) {
+		*taker->numbers++ = head->n;
+		return 1;
+	}
+	rc = store_lease_by_n(store, head->n, &l, err);
 	if (rc)
 		return rc < 0 ? -1 : 0;
-	return fn(arg, &l) ? 2 : 1;
+	return taker->fn(taker->arg, &l) ? 2 : 1;
 }
 
 /* The head of the next row to read; -1: the list has ended. */
@@ -187,8 +199,8 @@ static int list_next_head(const struct store_list *list, const struct list_head 
 	return i >= 0 && is_too_old(list, &heads[i]) ? -1 : i;
 }
 
-int store_lease_page(struct store *store, const struct store_list *list, store_lease_fn fn,
-		     void *arg, struct store_list_end *ret, struct err *err)
+static int page_read(struct store *store, const struct store_list *list, struct list_taker *taker,
+		     struct store_list_end *ret, struct err *err)
 {
 	struct list_head heads[2] = { { .stmt = NULL } };
 	struct store_list_end end = { .n = 0 };
@@ -199,7 +211,7 @@ int store_lease_page(struct store *store, const struct store_list *list, store_l
 	     scanned++) {
 		end.n = heads[i].n;
 		memcpy(end.id, heads[i].id, sizeof(end.id));
-		rc = heads[i].matches ? list_give(store, &heads[i], fn, arg, err) : 0;
+		rc = heads[i].matches ? list_give(store, &heads[i], taker, err) : 0;
 		if (rc < 0 || rc == 2)
 			break;
 		count += rc;
@@ -212,6 +224,30 @@ int store_lease_page(struct store *store, const struct store_list *list, store_l
 	if (ret)
 		*ret = end;
 	return rc < 0 ? -1 : 0;
+}
+
+int store_lease_page(struct store *store, const struct store_list *list, store_lease_fn fn,
+		     void *arg, struct store_list_end *ret, struct err *err)
+{
+	struct list_taker taker = { .fn = fn, .arg = arg };
+
+	return page_read(store, list, &taker, ret, err);
+}
+
+int store_lease_numbers(struct store *store, const struct store_list *list, int64_t n[],
+			struct err *err)
+{
+	struct list_taker taker = { .numbers = n };
+	struct store_list part = *list;
+	struct store_list_end end;
+
+	do {
+		part.limit = list->limit - (int)(taker.numbers - n);
+		if (page_read(store, &part, &taker, &end, err))
+			return -1;
+		part.before_n = end.n;
+	} while (end.n && taker.numbers - n < list->limit);
+	return (int)(taker.numbers - n);
 }
 
 struct list_whole {

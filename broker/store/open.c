@@ -16,6 +16,13 @@ static const struct opener *opener_of(const char *name, struct err *err)
 	return store_name_is_shared(name) ? opener_postgres(err) : &opener_sqlite;
 }
 
+int store_name_check(const char *name, struct err *err)
+{
+	const struct opener *opener = opener_of(name, err);
+
+	return opener ? opener->name_check(name, err) : -1;
+}
+
 static int open_as(const char *name, enum store_use use, const struct env *env, struct store **ret,
 		   struct err *err)
 {

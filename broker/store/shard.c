@@ -100,11 +100,17 @@ int shard_credit(struct store *store, struct err *err)
 	return store->backend->shards ? store->backend->shards->credit(store, err) : 0;
 }
 
+int shard_tell(struct store *store, const struct shard_standing *standing, struct err *err)
+{
+	return store->backend->shards ? store->backend->shards->tell(store, standing, err) : 0;
+}
+
 /* ---- all rows -------------------------------------------------------------------------------- */
 
 int shard_is_held(const struct shard *row)
 {
-	return row->owner[0] && row->expires_ms >= row->now_ms;
+	return row->owner[0] && row->expires_ms >= row->now_ms &&
+	       row->expires_ms - row->now_ms <= SHARD_TTL_MOST_MS;
 }
 
 int shards_make(struct store *store, const char *const *accounts, size_t count, struct err *err)
@@ -182,6 +188,13 @@ static void row_read(const struct statement *stmt, struct shard *row)
 	row->expires_ms = column_number(stmt, 9);
 	row->presumed_until_ms = column_number(stmt, 10);
 	row->now_ms = column_number(stmt, 11);
+	/* An owner of an older version says nothing, and leaves what the one before it said. */
+	if (column_number(stmt, 12) != row->epoch)
+		return;
+	row->standing.is_fenced = column_number(stmt, 13) != 0;
+	row->standing.blocked_class = (uint32_t)column_number(stmt, 14);
+	COLUMN_TEXT(stmt, 15, row->standing.why);
+	row->standing.verified_ms = column_number(stmt, 16);
 }
 
 int shards_each(struct store *store, shard_fn fn, void *arg, struct err *err)
@@ -195,7 +208,8 @@ int shards_each(struct store *store, shard_fn fn, void *arg, struct err *err)
 	stmt = store_prepare(store,
 			     "SELECT account, owner, address, epoch, seq, frozen, gen, since_ms,"
 			     " renewed_ms, expires_ms, presumed_until_ms,"
-			     " " NOW " FROM shard ORDER BY account",
+			     " " NOW ", told_epoch, is_fenced, blocked_class, blocked, verified_ms"
+			     " FROM shard ORDER BY account",
 			     err);
 	if (!stmt)
 		return -1;

@@ -34,6 +34,11 @@
 #define SHARD_RENEW_MS 500
 /* Clocks run differently, and threads run late, by at most this (M). */
 #define SHARD_MARGIN_MS 1000
+/*
+ * A row that lasts longer was written before the database's clock was set back. A living owner would
+ * have renewed it by that clock, so nobody waits for it.
+ */
+#define SHARD_TTL_MOST_MS 61000
 /* How long the server waits for the row before the backend that locks it is ended. */
 #define SHARD_LOCK_MS 1000
 
@@ -51,10 +56,19 @@ struct shard_claim {
 	int require_sync;
 };
 
+/* How the account stands with its provider, as its owner says for those who do not own it. */
+struct shard_standing {
+	int is_fenced;
+	uint32_t blocked_class; /* LESSOR_CLASS_AUTH or LESSOR_CLASS_ACCOUNT; 0: it is not blocked */
+	char why[160];		/* it is either of them */
+	int64_t verified_ms;	/* when it was verified last; 0: not yet */
+};
+
 /* A row of the table, as last read or written. */
 struct shard {
 	char account[32];
 	char owner[SHARD_NONCE_CHARS + 1]; /* ""  nobody: it was yielded, or never claimed */
+	/* Whom the last claim names: the owner; if it was yielded, who gave it up. */
 	char address[128];
 	int64_t epoch;	  /* counts the claims */
 	int64_t seq;	  /* counts the transactions of all owners; never decreases */
@@ -72,10 +86,13 @@ struct shard {
 	 * nobody could serve clients: the deadlines of leases move by it.
 	 */
 	int64_t gap_ms;
+	/* The sum of such gaps, of the claim and since: several renewals may follow each other unseen. */
+	int64_t gaps_ms;
 	/* The row does not say yet what must be presumed: renew at once. */
 	int must_renew;
 	/* Such a gap, of this claim or since, is not recorded as credited (shard_credit). */
 	int is_owed;
+	struct shard_standing standing; /* shards_each: as this claim's owner told; 0: it did not */
 };
 
 /*
@@ -144,3 +161,5 @@ int shard_gen_put(struct store *store, int64_t gen, struct err *err);
  * however often the owner has renewed.
  */
 int shard_credit(struct store *store, struct err *err);
+/* Tells those who do not own the account how it stands. */
+int shard_tell(struct store *store, const struct shard_standing *standing, struct err *err);

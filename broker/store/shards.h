@@ -21,7 +21,12 @@
  *     expires_ms bigint NOT NULL DEFAULT 0,
  *     presumed_until_ms bigint NOT NULL DEFAULT 0,
  *     frozen text NOT NULL DEFAULT '',
- *     gen bigint NOT NULL DEFAULT 0) WITH (fillfactor = 20);
+ *     gen bigint NOT NULL DEFAULT 0,
+ *     told_epoch bigint NOT NULL DEFAULT 0,        the claim of which the following is told
+ *     is_fenced bigint NOT NULL DEFAULT 0,
+ *     blocked_class bigint NOT NULL DEFAULT 0,
+ *     blocked text NOT NULL DEFAULT '',
+ *     verified_ms bigint NOT NULL DEFAULT 0) WITH (fillfactor = 20);
  *
  * Leases are credited with a gap in transactions after the one that measured it. So each one moves
  * `watched_ms` no further than to the renewal before it, a claim leaves both, and while a gap is owed
@@ -39,7 +44,7 @@
 /* Makes the rows that these accounts do not have yet. Not within a transaction. */
 int shards_make(struct store *store, const char *const *accounts, size_t count, struct err *err);
 typedef void (*shard_fn)(void *arg, const struct shard *row);
-/* All rows, by account, with `now_ms`; gap_ms is 0. `row` is valid during the call. */
+/* All rows, by account, with `now_ms`; gap_ms and gaps_ms are 0. `row` is valid during the call. */
 int shards_each(struct store *store, shard_fn fn, void *arg, struct err *err);
 /*
  * Why claims freeze an account. After the first comes the seq that the row had; the account goes on

@@ -35,6 +35,11 @@ struct store;
 /* ---- opening ---------------------------------------------------------------- */
 
 /*
+ * Can a store have this name? The path or URL is only read. ERR_INVALID: no; ERR_REFUSED: what is
+ * needed for it is not installed.
+ */
+int store_name_check(const char *name, struct err *err);
+/*
  * Opens the database for writing, creating or migrating it if necessary, as the only daemon:
  * a second one fails with ERR_BUSY and EWOULDBLOCK (`native`). Checks its integrity. A file of a newer schema, a
  * damaged one or one that others may write is refused with a sentence that says what to do.
@@ -43,7 +48,7 @@ struct store;
 int store_open(const char *path, const struct env *env, struct store **ret, struct err *err);
 /* For `lessord token`: writes while a daemon may be running; same checks, no daemon lock. */
 int store_open_tool(const char *path, const struct env *env, struct store **ret, struct err *err);
-/* The same for what is asked every second, and better again soon than waited for. */
+/* The same, for what is repeated every second: it fails soon rather than waits. */
 int store_open_poll(const char *path, const struct env *env, struct store **ret, struct err *err);
 /* Read-only, for another thread of the daemon that holds `path`. */
 int store_open_reader(const char *path, struct store **ret, struct err *err);
@@ -213,6 +218,12 @@ int store_lease_page(struct store *store, const struct store_list *list, store_l
 /* Newest first, however many rows that takes: not for the loop thread. */
 int store_lease_each(struct store *store, const struct store_list *list, store_lease_fn fn,
 		     void *arg, struct err *err);
+/*
+ * The row numbers of the same, up to list->limit, for which there is room in `n`. The leases are not
+ * read, so that one which cannot be read hides no other. How many; -1.
+ */
+int store_lease_numbers(struct store *store, const struct store_list *list, int64_t n[],
+			struct err *err);
 /*
  * In how many organisations the owner has or had leases, in constant time: 0; 1, its name is in
  * `ret`; 2: two or more; -1.

@@ -331,8 +331,7 @@ static int delete_verified(struct hz *z, const struct lessor_resource *row,
 	thing_observe(sighting->thing, &seen);
 	if (lessor_permit_delete(z->call, row->row, &seen))
 		return lessor_refuse(z->call, LESSOR_CLASS_OWNERSHIP,
-				     "lessord does not permit to delete %s (id %s)", row->name,
-				     row->id);
+				     "lessord permits no delete of %s (id %s)", row->name, row->id);
 	return send_delete(z, row);
 }
 

@@ -79,7 +79,7 @@ static void protection_write(struct hz *z, const struct lessor_resource *row, in
 static int change_refused(struct hz *z, const struct lessor_resource *row)
 {
 	return lessor_refuse(z->call, LESSOR_CLASS_OWNERSHIP,
-			     "lessord does not permit to change %s (id %s)", row->name, row->id);
+			     "lessord permits no change of %s (id %s)", row->name, row->id);
 }
 
 static int write_failed(struct hz *z, const struct reply *reply, const char *doing)

@@ -63,7 +63,7 @@ static int permit_delete(struct step_context *ctx, const struct lessor_resource 
 static int not_permitted(struct step_context *ctx, const struct lessor_resource *row)
 {
 	return lessor_refuse(ctx->call, LESSOR_CLASS_OWNERSHIP,
-			     "lessord does not permit to reclaim %s (id %s)", row->name, row->id);
+			     "lessord permits no reclaim of %s (id %s)", row->name, row->id);
 }
 
 static int not_recorded(struct step_context *ctx)

@@ -331,7 +331,7 @@ static int machine_unmake(const struct folder *f, struct look *look)
 	seen = machine_observed(&look->found);
 	if (lessor_permit_delete(call, row->row, &seen))
 		return lessor_refuse(call, LESSOR_CLASS_OWNERSHIP,
-				     "lessord does not permit to delete %s", row->name);
+				     "lessord permits no delete of %s", row->name);
 	if (unlinkat(f->fd, look->found.name, 0)) {
 		/* With these errors, definitely nothing was removed; with others it is unknown. */
 		if (errno == EACCES || errno == EPERM || errno == EROFS)

@@ -75,16 +75,15 @@ static void neighbours_list(const char *path, char *out, size_t size)
 	struct dirent *entry;
 	size_t len = 0;
 
-	snprintf(out, size, "is no provider");
+	snprintf(out, size, "none");
 	while (dir && (entry = readdir(dir)) != NULL) {
 		const char *dot = strrchr(entry->d_name, '.');
 
 		if (!dot || strcmp(dot, ".so") != 0 ||
 		    len + (size_t)(dot - entry->d_name) + 8 > size)
 			continue;
-		len += (size_t)snprintf(out + len, size - len, "%s%.*s",
-					len ? ", " : "are: ", (int)(dot - entry->d_name),
-					entry->d_name);
+		len += (size_t)snprintf(out + len, size - len, "%s%.*s", len ? ", " : "",
+					(int)(dot - entry->d_name), entry->d_name);
 	}
 	if (dir)
 		closedir(dir);
@@ -116,7 +115,8 @@ static int file_open(const char *path, struct err *err)
 			       path);
 	if (fd < 0 && errno == ENOENT) {
 		neighbours_list(dir, known, sizeof(known));
-		return err_set_errno(err, ENOENT, "provider '%s' cannot be opened (there %s)", path,
+		return err_set_errno(err, ENOENT,
+				     "provider '%s' cannot be opened (providers there: %s)", path,
 				     known);
 	}
 	if (fd < 0 || fstat(fd, &st))

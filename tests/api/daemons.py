@@ -4,15 +4,27 @@
 The way from one daemon to another leads through a gate, which can hold a forwarded request."""
 
 import concurrent.futures
+import os
+import shlex
 import shutil
 import signal
 import socket
+import subprocess
 import tempfile
 import threading
 
-from harness import PATIENCE, Broker, cli_body, need, until
+from harness import CLOUD_TOKEN, PATIENCE, Broker, cli_body, need, until, wait_for
 
 OWNED = 'lessor_account_owned{account="hetzner"}'
+SECTION = """
+[account west]
+provider = hetzner
+locations = fsn1, nbg1
+image = ubuntu-24.04
+token_file = {home}/token
+endpoint = http://127.0.0.1:{port}/v1
+poll = 50ms
+"""
 
 
 class Gate:
@@ -140,6 +152,27 @@ class Member(Broker):
         shutil.rmtree(self.home, ignore_errors=True)
         if not self.is_killed and ended != 0:
             raise AssertionError("lessord exited with %s: %s" % (ended, said[-20000:]))
+
+
+class West:
+    """A second cloud, and the section of its account."""
+
+    def __init__(self):
+        self.home = tempfile.mkdtemp(prefix="lessor-west-")
+        with open(self.home + "/token", "w", encoding="ascii",
+                  opener=lambda p, f: os.open(p, f, 0o600)) as file:
+            file.write(CLOUD_TOKEN + "\n")
+        self.cloud = subprocess.Popen(
+            shlex.split(need("HETZNER_SIM")) +
+            ["--listen", "127.0.0.1:0", "--port-file", self.home + "/port", "--token", CLOUD_TOKEN,
+             "--speed", "100"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.section = SECTION.format(home=self.home,
+                                      port=wait_for(self.home + "/port", self.cloud))
+
+    def close(self):
+        self.cloud.terminate()
+        self.cloud.wait(10)
+        shutil.rmtree(self.home)
 
 
 class Group:

@@ -74,6 +74,7 @@ SQLITE_ONLY = {
     "migrate": "it has a server of its own",
     "misbehave": "providers do not depend on the store",
     "place": "it tests what a plugin is asked for",
+    "ports": "it needs no store",
     "postgres": "it tests the servers themselves",
     "pressure": "it tests connections",
     "resolver": "it has a server of its own",

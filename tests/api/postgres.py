@@ -19,12 +19,12 @@ import pwd
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 
 from harness import PATIENCE, until
+from ports import free_port
 
 USER = "lessor"
 SETTINGS = """\
@@ -49,6 +49,9 @@ local all         postgres      trust
 local replication postgres      trust
 host  all         {user} 127.0.0.1/32 trust
 """.format(user=USER)
+
+PORTS_TRIED = 5
+NO_PORT = "could not create any TCP/IP sockets"
 
 
 class PostgresError(Exception):
@@ -86,12 +89,6 @@ def missing():
         except KeyError:
             return "root, and there is no user postgres"
     return ""
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def postmaster(data):
@@ -166,6 +163,7 @@ class Server:
         self.name = name
         self.data = cluster.home + "/" + name
         self.port = free_port()
+        self.has_started = False
         self.process = None
 
     def make(self):
@@ -210,6 +208,21 @@ class Server:
             file.write(text)
 
     def start(self):
+        """Nobody knows the port before the first start, so another one will do as well."""
+        for _ in range(PORTS_TRIED):
+            said = len(self.log())
+            self.launch()
+            if self.process.poll() is None:
+                self.has_started = True
+                return
+            if self.has_started or NO_PORT not in self.log()[said:]:
+                break
+            self.port = free_port()
+            self.append("port = %d\n" % self.port)
+        raise PostgresError("the server ended: " + self.log()[-2000:])
+
+    def launch(self):
+        """Starts it, and returns when it is ready or has ended."""
         # Left behind by a killed server; the next one might take a stranger's pid for it.
         if postmaster(self.data) is None and os.path.exists(self.data + "/postmaster.pid"):
             os.unlink(self.data + "/postmaster.pid")
@@ -218,8 +231,6 @@ class Server:
                 [self.cluster.programs + "/postgres", "-D", self.data], stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, start_new_session=True, cwd="/", **account())
         self.until(lambda: self.is_ready() or self.process.poll() is not None, "it is not ready")
-        if self.process.poll() is not None:
-            raise PostgresError("the server ended: " + self.log()[-2000:])
 
     def is_ready(self):
         """As the line says that the server itself writes for pg_ctl."""
@@ -231,9 +242,12 @@ class Server:
             return False
 
     def log(self):
-        with open(self.cluster.home + "/" + self.name + ".log", encoding="utf-8",
-                  errors="replace") as file:
-            return file.read()
+        try:
+            with open(self.cluster.home + "/" + self.name + ".log", encoding="utf-8",
+                      errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
 
     def until(self, what, why):
         return until(what, why=lambda: "%s: %s: %s" % (self.name, why, self.log()[-2000:]))

@@ -77,10 +77,12 @@ class PostgreSQL(unittest.TestCase):
         cls.cluster.close()
         shutil.rmtree(cls.home)
 
-    def check(self, url, more="", code=0):
+    def check(self, url, more="", code=0, state_dir=None):
         path = self.home + "/conf"
+        if state_dir is None:
+            more = "state_dir = %s\n%s" % (self.home, more)
         with open(path, "w", encoding="ascii") as file:
-            file.write("[store]\nurl = %s\nstate_dir = %s\n%s%s" % (url, self.home, more, ACCOUNT))
+            file.write("[store]\nurl = %s\n%s%s" % (url, more, ACCOUNT))
         done, found = check(path)
         self.assertEqual(done, code, found)
         return found
@@ -119,6 +121,71 @@ class PostgreSQL(unittest.TestCase):
                   'ALTER ROLE "lessor" SET statement_timeout = 0')
         self.says(found, "privileges", "wrong", "may create no tables")
         self.assertIn("not usable", found[None])
+
+    def test_a_database_of_something_else(self):
+        url = self.cluster.database()
+        name = url.rsplit("/", 1)[1]
+        primary = self.cluster.primary
+        primary.sql("CREATE TABLE lease(n int); CREATE TABLE t(n int)", name)
+        found = self.check(url, code=4)
+        self.says(found, "schema", "wrong", "a table 'lease' that is not lessord's")
+        done = subprocess.run([need("LESSORD"), "token", "add", "--owner", "me", "--config",
+                               self.home + "/conf"], check=False, text=True, timeout=60,
+                              stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.assertEqual(done.returncode, 4, done)
+        self.assertIn("a table 'lease' that is not lessord's", done.stderr)
+        # One that is in nobody's way may stay.
+        primary.sql("DROP TABLE lease", name)
+        self.says(self.check(url), "schema", "note", "no tables yet")
+        # lessord's own tables, of a version with which this one cannot work.
+        primary.sql("CREATE TABLE lessor_schema(number bigint, oldest bigint);"
+                    "GRANT SELECT ON lessor_schema TO lessor;"
+                    "INSERT INTO lessor_schema VALUES(99, 15)", name)
+        self.says(self.check(url), "schema", "ok")
+        primary.sql("UPDATE lessor_schema SET oldest = 98", name)
+        self.says(self.check(url, code=4), "schema", "wrong", "newer lessord (schema 99")
+
+    def test_what_limits_a_role(self):
+        url = self.cluster.database()
+        name = url.rsplit("/", 1)[1]
+        primary = self.cluster.primary
+        primary.sql("ALTER DATABASE %s CONNECTION LIMIT 6" % name)
+        self.says(self.check(url, code=4), "connections", "wrong",
+                  "the database allows 6 connections", "raise its CONNECTION LIMIT")
+        primary.sql("ALTER DATABASE %s CONNECTION LIMIT 7" % name)
+        self.says(self.check(url), "connections", "note", "1 of the database's 7 connections")
+        primary.sql("ALTER DATABASE %s CONNECTION LIMIT -1" % name)
+        primary.sql("ALTER ROLE lessor IN DATABASE %s SET default_transaction_read_only = on"
+                    % name)
+        self.says(self.check(url, code=4), "primary", "wrong", "read-only",
+                  'ALTER ROLE "lessor" SET default_transaction_read_only = off')
+
+    def test_a_directory_that_does_not_exist(self):
+        url = self.cluster.database()
+        found = self.check(url, "state_dir = /nonexistent\n", code=4, state_dir="own")
+        self.says(found, "state_dir", "wrong", "/nonexistent cannot be used: No such file")
+        self.says(self.check(url), "state_dir", "ok")
+
+    def test_a_url_that_libpq_refuses(self):
+        for url in ("postgresql://me@h/x?sslmod=require", "postgresql://me@h/x%zz"):
+            found = self.check(url, code=2)
+            self.assertIn("the URL of the database is not valid", found[None])
+            self.assertNotIn("zz", found[None])
+            for words in (["--check-config"], ["token", "list"], []):
+                done = subprocess.run([need("LESSORD"), *words, "--config", self.home + "/conf"],
+                                      check=False, text=True, timeout=60,
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT)
+                self.assertEqual(done.returncode, 2, done)
+                self.assertIn("the URL of the database is not valid", done.stdout)
+
+    def test_no_tables(self):
+        self.check(self.cluster.database())
+        done = subprocess.run([need("LESSORD"), "--owed", "--config", self.home + "/conf"],
+                              check=False, text=True, timeout=60, stdin=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE)
+        self.assertEqual(done.returncode, 8, done)
+        self.assertIn("check [store] in the configuration", done.stderr)
 
     def test_the_other_daemons_certificates(self):
         url, server = self.cluster.database(), "[server]\npeer_ca_file = %s\n"

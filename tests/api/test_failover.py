@@ -5,14 +5,17 @@ was acknowledged holds, no server is deleted that somebody keeps, and none is ma
 numbers T1 to T14 are those of the table in tests/README.md."""
 
 import os
+import signal
+import socket
 import sys
 import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import postgres  # noqa: E402
-from daemons import Group  # noqa: E402
-from harness import cluster, moment, need, new_id, skip, until  # noqa: E402
+from daemons import Group, West  # noqa: E402
+from harness import (KEY, cli_body, cluster, moment, need, new_attempt, new_id,  # noqa: E402
+                     skip, until)  # noqa: E402
 
 
 class Case(unittest.TestCase):
@@ -121,6 +124,173 @@ class Seen(Case):
         self.assertTrue(told(other, other.admin, "fenced"))
         self.assertIn("fenced: it is older;", told(other, other.admin, "message"))
         self.assertEqual(other.metric('lessor_account_fenced{account="hetzner"}'), 1)
+
+
+    def test_a_refused_token(self):
+        """Only the owner asks the provider; the others, and their service managers, know it."""
+        group = self.group(cluster().database())
+        owner = group.owner()
+        (other,) = group.others(owner)
+        other.kill(signal.SIGTERM)
+        manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(manager.close)
+        manager.bind(other.home + "/notify")
+        manager.settimeout(60)
+        os.environ["NOTIFY_SOCKET"] = other.home + "/notify"
+        self.addCleanup(os.environ.pop, "NOTIFY_SOCKET", None)
+        other.start()
+        del os.environ["NOTIFY_SOCKET"]
+
+        def account(member):
+            return member.ask("GET", "/v1/providers", member.admin).json["providers"][0]
+
+        def says(member, key, wanted):
+            until(lambda: account(member)[key] == wanted,
+                  why=lambda: "%r\n%s" % (account(member), group.said()))
+
+        def status(wanted):
+            while wanted != ("is blocked" in manager.recv(4096).decode()):
+                pass
+
+        says(other, "daemon", "other")
+        until(lambda: account(other)["provenAt"])
+        group.first.sim("POST", "/_sim/faults", {"match": {}, "count": "always",
+                                                 "fault": {"kind": "unauthorized"}})
+        for member in group.members:
+            says(member, "blocked", True)
+            self.assertIn("account hetzner is blocked: ", account(member)["message"])
+            self.assertIn("correct its token", account(member)["message"])
+            ready = member.ask("GET", "/v1/providers/hetzner/readiness", group.alice).json
+            self.assertEqual((ready["configured"], ready["checks"][0]["status"]), (False, "failed"))
+            self.assertEqual(member.metric('lessor_account_blocked{account="hetzner"}'), 1)
+        status(True)
+        group.first.no_faults()
+        owner.process.send_signal(signal.SIGHUP)
+        for member in group.members:
+            says(member, "blocked", False)
+        status(False)
+
+    def test_a_new_token_by_who_is_flooded_with_bad_ones(self):
+        """Its own address is refused too often, and each daemon reads the tokens for itself."""
+        group = self.group(cluster().database())
+        first, second = group.members
+        bad = "lsr_00000000000000aa_" + "a" * 43
+
+        def flood():
+            return [second.ask("GET", "/v1/whoami", bad).status for _ in range(20)]
+
+        flood()
+        self.assertEqual(flood(), [429] * 20)
+        token = first.token("carol@example.com", "acme", "user")
+        again = group.later(flood)
+        answer = until(lambda: next((a for a in [second.ask("GET", "/v1/whoami", token)]
+                                     if a.status == 200), None), seconds=2)
+        self.assertEqual(answer.json["owner"], "carol@example.com")
+        again.result(60)
+
+
+class Nothing(Case):
+    """A daemon that owns no account says of a lease that there is none what its owner would say."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = Group(cluster().database())
+        cls.addClassCleanup(cls.shared.close)
+        (cls.other,) = cls.shared.others(cls.shared.owner())
+
+    def told(self, method, path, body, token=None):
+        answer = self.other.ask(method, path, token or self.shared.alice, body)
+        return answer.status, answer.error
+
+    def test_there_is_no_such_lease(self):
+        for name in (new_id(), "no-such-box"):
+            for method, what, body in (
+                    ("POST", "heartbeat", {}), ("POST", "extend", {"ttlSeconds": 7200}),
+                    ("POST", "release", {"delete": True}), ("POST", "retry", {}),
+                    ("PUT", "share", {"users": {"bob@example.com": "use"}}),
+                    ("DELETE", "share", {})):
+                with self.subTest(what=what, name=name):
+                    self.assertEqual(self.told(method, "/v1/leases/%s/%s" % (name, what), body),
+                                     (404, "not_found"))
+            self.assertEqual(self.told("POST", "/v1/admin/leases/%s/release" % name, {},
+                                       self.other.admin), (404, "not_found"))
+
+    def test_it_is_cancelled_before_it_comes(self):
+        body = cli_body()
+        path = "/v1/leases/%s/cancel-create" % body["leaseID"]
+        answer = self.other.ask("POST", path, self.shared.alice,
+                                {"createAttemptID": body["createAttemptID"]})
+        self.assertEqual(answer.status, 200, answer)
+        self.assertEqual(answer.json["canceledCreate"]["state"], "canceled")
+        for member in self.shared.members:
+            answer = member.ask("POST", "/v1/leases", self.shared.alice, body)
+            self.assertEqual((answer.status, answer.error), (409, "create_canceled"))
+
+
+class Repeated(Case):
+    """A create that is repeated at a daemon with another default account is still that create."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.west = West()
+        cls.addClassCleanup(cls.west.close)
+        cls.shared = Group(cluster().database(), accounts=cls.west.section)
+        cls.addClassCleanup(cls.shared.close)
+        second = cls.shared.members[1]
+        second.kill(signal.SIGTERM)
+        with open(second.home + "/conf", encoding="ascii") as file:
+            text = file.read()
+        at, to = text.index("[account hetzner]"), text.index("[account west]")
+        with open(second.home + "/conf", "w", encoding="ascii") as file:
+            file.write(text[:at] + text[to:] + "\n" + text[at:to])
+        second.start()
+
+    def both(self, method, path, body, account, headers=None):
+        """From each daemon to the other; `account`: that of the first create."""
+        for member, other in ((0, 1), (1, 0)):
+            with self.subTest(member=member):
+                member, other = self.shared.members[member], self.shared.members[other]
+                lease_id = new_id()
+                words = (method, path % lease_id if "%" in path else path, self.shared.alice,
+                         body(lease_id), headers(lease_id) if headers else None)
+                first = member.ask(*words)
+                self.assertEqual(first.status, 201, self.shared.said())
+                self.assertEqual(first.lease["provider"], account(member))
+                for again in (other.ask(*words), member.ask(*words)):
+                    self.assertEqual(again.status, 200, again)
+                    self.assertEqual(again.lease["id"], first.lease["id"])
+                    self.assertEqual(again.lease["provider"], first.lease["provider"])
+                self.shared.release(other, first.lease, True)
+
+    def default(self, member):
+        return "hetzner" if member is self.shared.first else "west"
+
+    def named(self, **more):
+        return lambda lease_id: cli_body(lease_id, provider=..., location=..., leaseID=...,
+                                         createAttemptID=..., sshPublicKey=KEY, **more)
+
+    def test_by_its_key(self):
+        self.both("POST", "/v1/leases", self.named(), self.default,
+                  lambda lease_id: {"Idempotency-Key": lease_id})
+
+    def test_by_its_id(self):
+        attempt = new_attempt()
+        self.both("POST", "/v1/leases", lambda lease_id: cli_body(
+            lease_id, provider=..., location=..., createAttemptID=attempt), self.default)
+
+    def test_of_a_put(self):
+        self.both("PUT", "/v1/leases/%s", self.named(), self.default)
+
+    def test_with_another_body(self):
+        first, second = self.shared.members
+        key = {"Idempotency-Key": new_id()}
+        made = first.ask("POST", "/v1/leases", self.shared.alice, self.named()(new_id()), key)
+        self.assertEqual(made.status, 201, made)
+        for member in (first, second):
+            answer = member.ask("POST", "/v1/leases", self.shared.alice,
+                                self.named(ttlSeconds=5401)(new_id()), key)
+            self.assertEqual((answer.status, answer.error), (409, "idempotency_key_reused"))
+        self.shared.release(second, made.lease, True)
 
 
 class Killed(Case):

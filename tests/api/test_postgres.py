@@ -6,6 +6,7 @@ import glob
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -55,6 +56,21 @@ class Servers(unittest.TestCase):
         self.assertIsNone(shell.poll())
         self.cluster.standby.start()
         self.assertEqual(shell.wait(harness.PATIENCE), 0)
+
+    def test_a_port_that_is_taken(self):
+        server = postgres.Server(self.cluster, "three")
+        first = server.port
+        server.make()
+        with socket.create_server(("127.0.0.1", first)):
+            server.start()
+        self.assertNotEqual(server.port, first)
+        self.assertEqual(server.sql("SHOW port"), str(server.port))
+        # By now somebody knows it.
+        server.stop()
+        with socket.create_server(("127.0.0.1", server.port)):
+            with self.assertRaisesRegex(postgres.PostgresError, postgres.NO_PORT):
+                server.start()
+        server.start()
 
     def test_a_start_after_a_kill(self):
         self.sql("CREATE TABLE t (n int)")

@@ -5,7 +5,7 @@
 Usage: counts.py BUILD-DIR. As a test it fails when a number is above its limit."""
 import sys
 
-from table import figures, line, median
+from table import exceeds, figures, line, median
 from world import Counts, World, stop_all
 
 # (steps, commits) by `keys =`. A tenth above the values of an idle machine, (60, 9) and (82, 14):
@@ -45,10 +45,8 @@ def main():
     wrong = 0
     for keys, limits in LIMITS.items():
         for name, limit in zip(("steps", "commits"), limits):
-            value = figures[f"{name}_{keys}"]
-            verdict = "above its limit of" if value > limit else "within"
-            print(f"bench-counts: keys={keys} {name}={value:.0f} {verdict} {limit}")
-            wrong += value > limit
+            wrong += exceeds("bench-counts", f"keys={keys} {name}", figures[f"{name}_{keys}"],
+                             limit)
     return 1 if wrong else 0
 
 

@@ -18,7 +18,7 @@ sys.path.append(os.path.join(HERE, "..", "api"))
 sys.path.append(os.path.join(HERE, "..", "faults", "storm"))
 import postgres  # noqa: E402
 from proxies import Proxies  # noqa: E402
-from table import line, median  # noqa: E402
+from table import exceeds, line, median  # noqa: E402
 from world import (BOOTS_AT_ONCE, BUILD, UNLIMITED, World, cpu_seconds, free_port,  # noqa: E402
                    listens, new_folder, start, stop_all, wait_for)
 
@@ -327,9 +327,7 @@ def main():
         takeover()
     if "counts" in parts:
         for name, value in counts().items():
-            verdict = "above its limit of" if value > LIMITS[name] else "within"
-            print(f"bench-several: {name}={value:.0f} {verdict} {LIMITS[name]}")
-            wrong += value > LIMITS[name]
+            wrong += exceeds("bench-several", name, value, LIMITS[name])
     return 1 if wrong else 0
 
 

@@ -3,7 +3,7 @@
 import statistics
 
 # Name, description, format, value when it landed, goal, and whether the goal is met. Nothing here
-# passes or fails; the limits of a test are in counts.py.
+# passes or fails; the limits of a test are in counts.py and several.py.
 MEASURES = (
     ("cpu_life", "CPU of lessord per life, 64 at a time", "{:.1f} ms", "8.2 ms", "<= 1.2 ms",
      lambda v: v <= 1.2),
@@ -65,6 +65,13 @@ def median(values):
 
 def line(name, figure, note=""):
     print(f"{name:<58} {figure:>14}  {note}", flush=True)
+
+
+def exceeds(test, what, value, limit):
+    """Prints whether a figure of a test is within its limit. 1: it is not."""
+    verdict = "above its limit of" if value > limit else "within"
+    print(f"{test}: {what}={value:.0f} {verdict} {limit}")
+    return int(value > limit)
 
 
 def show():

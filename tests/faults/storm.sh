@@ -3,9 +3,10 @@
 # storm.sh [BUILD] [ROUNDS] [OPTION...]
 #
 # The long storm: ROUNDS (12) storms of ten minutes each against the programs of a build directory,
-# each with another seed, every other one with a database that has no standby. OPTIONs are those of
-# storm/storm.py. What explains a violation is kept in BUILD/storm-SEED. ctest -R storm runs a
-# slice. Exit: 0 nothing found, 1 a violation.
+# each with another seed: by turns with all kinds of faults, without restores of an older database,
+# and without either these or a standby. OPTIONs are those of storm/storm.py. What explains a
+# violation is kept in BUILD/storm-SEED, the figures of all in BUILD/storm-FIRST-SEED.figures.
+# ctest -L storm runs a slice. Exit: 0 nothing found, 1 a violation, 2 the harness failed.
 set -u
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -19,23 +20,32 @@ LESSORD=$build/bin/lessord
 LESSOR_PROVIDERS=$build/providers
 HETZNER_SIM=$build/bin/hetzner-sim
 LESSOR_MODULES=${LESSOR_MODULES:-$build/modules}
-export LESSORD LESSOR_PROVIDERS HETZNER_SIM LESSOR_MODULES
+LESSOR_SKEW=${LESSOR_SKEW-$build/tests/test-skew.so}
+export LESSORD LESSOR_PROVIDERS HETZNER_SIM LESSOR_MODULES LESSOR_SKEW
 
+some=kill,stop,leave,clock,database_cut,cloud_cut,commit,rolling
 result=0
 first=$(date +%s)
+figures=$build/storm-$first.figures
 round=0
 while [ "$round" -lt "$rounds" ]; do
 	seed=$((first + round))
-	alone=
-	[ $((round % 2)) -eq 0 ] || alone=--alone
-	echo "== seed $seed $alone"
+	case $((round % 3)) in
+	0) kind="--faults $some,failover,restore" ;;
+	1) kind="--faults $some,failover" ;;
+	*) kind="--faults $some --alone" ;;
+	esac
+	echo "== seed $seed $kind"
+	# shellcheck disable=SC2086 # options
 	python3 -B "$here/storm/storm.py" --seconds 600 --settle 600 --seed "$seed" \
-		--keep "$build/storm-$seed" $alone "$@"
+		--keep "$build/storm-$seed" --figures "$figures" $kind "$@"
 	case $? in
 	0) ;;
 	77) exit 77 ;;
-	*) result=1 ;;
+	1) result=1 ;;
+	*) [ "$result" -ne 0 ] || result=2 ;;
 	esac
 	round=$((round + 1))
 done
+[ ! -s "$figures" ] || python3 -B "$here/storm/figures.py" "$figures"
 exit "$result"

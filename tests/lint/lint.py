@@ -296,6 +296,20 @@ def function_at(lines, number):
     return ""
 
 
+# ---- ports ------------------------------------------------------------------------------
+
+ANY_PORT = re.compile(r"\.bind\(\([^()]*,\s*0\)\)")
+
+
+def ports(tree):
+    """A port that is asked for and given back is somebody else's when the server starts."""
+    for name in tree.under("tests/", "packaging/", ends=(".py", ".sh")):
+        for number, line in enumerate(tree.lines(name), 1):
+            if ANY_PORT.search(line):
+                tree.fault(name, number, "let the server listen on port 0 and tell its port, or take"
+                           " one from tests/api/ports.py; socket.create_server for one that is kept")
+
+
 # ---- size -------------------------------------------------------------------------------
 
 LINES_MOST = 600
@@ -533,8 +547,8 @@ def texts(tree):
                     tree.fault(name, line, f"a capital needs a whole sentence, with a stop: {said}")
 
 
-RULES = {"spdx": spdx, "includes": includes, "calls": calls, "sleeps": sleeps, "size": size,
-         "words": words, "tags": tags, "tree": tree_shape, "shell": shell, "style": style,
+RULES = {"spdx": spdx, "includes": includes, "calls": calls, "sleeps": sleeps, "ports": ports,
+         "size": size, "words": words, "tags": tags, "tree": tree_shape, "shell": shell, "style": style,
          "defects": defects, "testnames": test_names, "texts": texts}
 
 

@@ -96,6 +96,13 @@ class Rules(unittest.TestCase):
                              "tests/x/a.md": "sle" "ep 5\n", "broker/a.sh": "sle" "ep 5\n",
                              "tests/bench/run.py": "time.sle" "ep(1)\n"})
 
+    def test_ports(self):
+        # Split, so that this file follows the rule.
+        for name in "tests/x/a.py", "packaging/a.sh":
+            self.bad("ports", {name: 's.bi' 'nd(("127.0.0.1", 0))\n'}, "tests/api/ports.py")
+        self.good("ports", {"tests/x/a.py": 's = socket.create_server(("127.0.0.1", 0))\n'
+                                            's.bind(("127.0.0.1", port))\n'})
+
     def test_size(self):
         self.bad("size", {"broker/a.c": "\n" * 701}, "two files")
         self.bad("size", {"broker/a.c": "x" * 121 + "\n"}, "columns")

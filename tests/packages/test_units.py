@@ -168,6 +168,7 @@ class Removal(unittest.TestCase):
         self.assertIsNotNone(kept, said)
         self.assertEqual(sorted(os.listdir(self.root + kept[1])), ["lessor-runs.db", "lessor.db"])
         self.assertFalse(os.path.exists(self.state))
+        self.assertIn("\n  systemctl start lessord\n", said)
         # The command is meant to be pasted.
         restore = re.search(r"^  install -m 0600 -o lessor -g lessor (.+) (.+)$", said, re.M)
         os.mkdir(self.state)

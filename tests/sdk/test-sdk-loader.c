@@ -224,7 +224,7 @@ static void test_bad_name(void **state)
 	refused(PLUGINS, "..", "a name must be");
 	refused(PLUGINS, "good.so", "a name must be");
 	refused(PLUGINS, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "a name must be");
-	refused(PLUGINS, "absent", "cannot be opened (there are: ");
+	refused(PLUGINS, "absent", "cannot be opened (providers there: ");
 	refused("/nowhere", "good", "its directory cannot be opened");
 }
 

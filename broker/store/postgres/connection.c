@@ -34,8 +34,9 @@ struct pg_connection *pg_new(const char *name, const struct pg_connection *lease
 
 	if (!options) {
 		err_set(err, ERR_INVALID,
-			"the store's URL is not valid; write postgresql://USER@HOST:PORT/DATABASE, "
-			"special characters as %%XX");
+			"the URL of the database is not valid; write "
+			"postgresql://USER@HOST:PORT/DATABASE, special characters as %%XX, and after "
+			"a '?' only parameters that libpq knows");
 		return NULL;
 	}
 	c = xcalloc(1, sizeof(*c));

@@ -45,7 +45,8 @@ static int lock_wait(struct pg_connection *c, struct err *err)
 
 /*
  * Ends the backend that holds it, if that has locked the row of an account whose owner's time is up:
- * the owner stands still, and perhaps no other daemon serves its account and would claim it. How
+ * the owner stands still, and perhaps no other daemon serves its account and would claim it. Or if
+ * it owns no account, as at the first start of all, and has waited for its client for so long. How
  * many; or -1.
  */
 static int lock_break(struct pg_connection *c, struct err *err)
@@ -54,24 +55,30 @@ static int lock_break(struct pg_connection *c, struct err *err)
 	int count;
 
 	if (pg_query(c,
-		     "SELECT s.account, pg_terminate_backend(h.pid) FROM pg_locks h"
-		     " JOIN pg_locks t ON t.pid = h.pid AND t.locktype = 'transactionid' AND t.granted"
-		     " JOIN shard s ON s.xmax = t.transactionid"
+		     "SELECT CASE WHEN o.account IS NULL THEN 'a daemon that begins'"
+		     " ELSE 'the owner of account ' || o.account END, pg_terminate_backend(h.pid)"
+		     " FROM pg_locks h JOIN pg_stat_activity a ON a.pid = h.pid"
+		     " LEFT JOIN LATERAL (SELECT s.account, s.expires_ms FROM pg_locks t JOIN shard s"
+		     " ON s.xmax = t.transactionid WHERE t.pid = h.pid"
+		     " AND t.locktype = 'transactionid' AND t.granted LIMIT 1) o ON true"
 		     " WHERE h.locktype = 'advisory' AND h.granted AND h.objsubid = 1"
 		     " AND h.classid = " LOCK_HIGH " AND h.objid = " LOCK_LOW
 		     " AND h.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-		     " AND h.pid <> pg_backend_pid() AND s.expires_ms < " SHARD_NOW,
+		     " AND h.pid <> pg_backend_pid() AND CASE WHEN o.account IS NULL"
+		     " THEN a.wait_event_type = 'Client' AND a.xact_start < clock_timestamp()"
+		     " - interval '3 s' ELSE " SHARD_IS_OVER("o.") " END",
 		     NULL, 0, &result, "ending the backend that blocks creates", err))
 		return -1;
 	count = PQntuples(result);
 	for (int i = 0; i < count; i++)
 		log_warning(NULL,
-			    "%s: the owner of account %s stands still and blocked all creates; its "
-			    "backend was ended",
+			    "%s: %s stands still and blocked all creates; its backend was ended",
 			    c->store.name, PQgetvalue(result, i, 0));
 	PQclear(result);
 	return count;
 }
+
+_Static_assert(SHARD_TTL_MS == 3000, "lock_break says so");
 
 int pg_create_lock(struct store *store, struct err *err)
 {

@@ -87,7 +87,7 @@ int pg_fail(struct pg_connection *c, const PGresult *result, const struct pg_que
 		err_set(&own, ERR_REFUSED,
 			"%s was upgraded by a newer lessord, and this one must not write to it any "
 			"longer (it supports schema %d); install the newer version here, too",
-			c->store.name, pg_schema_newest());
+			c->store.name, PG_SCHEMA_NEWEST);
 	else
 		err_set(&own, kind_of(state), "%s: %s (%s; PostgreSQL %s)", c->store.name, message,
 			doing, state);

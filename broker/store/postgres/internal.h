@@ -19,6 +19,7 @@
 #define PG_STATEMENTS 512 /* slots, a power of two; at most 3/4 are used */
 #define PG_PARAMS_MAX 96
 #define PG_OPTIONS_MAX 80
+#define PG_SCHEMA_NEWEST 16 /* of the migrations in schema.c */
 #define PG_STATE_SIZE 6 /* an SQLSTATE */
 
 /* The types of the schema: these are the OIDs that the server knows them by. */
@@ -57,7 +58,7 @@ struct pg_queued {
 	const char *doing;	   /* a literal */
 	int is_one;
 	int is_prepare;
-	int is_schema; /* pg_schema_fence */
+	int is_schema; /* it compares the schema: schema_fence_send */
 	/* Called with its result, before the commit returns; NULL: it is only checked. */
 	void (*fn)(void *arg, const PGresult *result);
 	void *arg;
@@ -311,12 +312,10 @@ int pg_transaction_open(struct pg_connection *c, struct err *err);
 
 /* For writing: makes or migrates the schema, as one of several that start at once. */
 int pg_schema_make(struct pg_connection *c, struct err *err);
-/* The number of the newest schema that is known here. */
-int pg_schema_newest(void);
-/* Queues, in a transaction, what fails if a newer lessord does not let this one write any longer. */
-int pg_schema_fence(struct pg_connection *c, struct err *err);
-/* Can it be read as it is? 0 yes, 1 empty, -1 no: older, newer or not ours. */
+/* Can this version read it, even if a newer one wrote it? 0 yes, 1 empty, -1 no: older, or not ours. */
 int pg_schema_readable(struct pg_connection *c, struct err *err);
+/* The same, and may this version also write it? */
+int pg_schema_usable(struct pg_connection *c, struct err *err);
 /* Checks totals and references against the rows. */
 int pg_schema_check(struct pg_connection *c, struct err *err);
 

@@ -67,6 +67,17 @@ static int open_runs_reader(const char *name, struct store **ret, struct err *er
 	return open_store(name, STORE_READER, NULL, ret, err);
 }
 
+static int name_check(const char *name, struct err *err)
+{
+	struct pg_connection *c = pg_new(name, NULL, STORE_TOOL, err);
+
+	if (!c)
+		return -1;
+	c->store.backend = &backend_postgres;
+	store_close(&c->store);
+	return 0;
+}
+
 static int is_missing(const char *name)
 {
 	(void)name;
@@ -74,6 +85,7 @@ static int is_missing(const char *name)
 }
 
 static const struct opener opener = {
+	.name_check = name_check,
 	.open = open_store,
 	.open_runs = open_runs,
 	.open_runs_reader = open_runs_reader,

@@ -8,14 +8,16 @@
  * than the others. So a migration only adds what the version before can live with: tables, columns
  * with a default, indexes. What is not needed any longer is removed by a later one, which raises
  * `oldest`, the number of the oldest lessord that may still write. Each transaction that writes looks
- * at it: with its fence (shard_fence.c), or before its first statement (pg_schema_fence).
+ * at it: with its fence (shard_fence.c), or before its first statement (transaction.c).
  */
 #include "store/postgres/schema.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "store/tables.h"
 #include "util/alloc.h"
+#include "util/buf.h"
 #include "util/log.h"
 
 /* How long a migration may take: another one may be running, on a large database. */
@@ -37,9 +39,11 @@ static const struct pg_migration {
 	{ 13, 13, pg_schema_13 },
 	{ 14, 13, pg_schema_14 },
 	{ 15, 13, pg_schema_15 },
+	{ 16, 13, pg_schema_16 },
 };
 
-#define NEWEST ((int)ARRAY_LEN(migrations) - 1 + 13)
+#define NEWEST PG_SCHEMA_NEWEST
+_Static_assert(ARRAY_LEN(migrations) - 1 + 13 == NEWEST, "PG_SCHEMA_NEWEST says so");
 
 struct version {
 	int64_t number, oldest; /* 0: an empty database */
@@ -63,11 +67,6 @@ static int version_read(struct pg_connection *c, struct version *ret, struct err
 		       0;
 }
 
-int pg_schema_newest(void)
-{
-	return NEWEST;
-}
-
 static int refuse_newer(const struct pg_connection *c, const struct version *v, struct err *err)
 {
 	return err_set(err, ERR_REFUSED,
@@ -76,27 +75,45 @@ static int refuse_newer(const struct pg_connection *c, const struct version *v, 
 		       c->store.name, (int)v->number, NEWEST);
 }
 
-int pg_schema_fence(struct pg_connection *c, struct err *err)
-{
-	static const char sql[] = "SELECT 1 / count(*) FROM lessor_schema WHERE oldest <= $1";
-	char newest[16];
-	const char *params[] = { newest };
-	struct pg_queued *queued;
-
-	snprintf(newest, sizeof(newest), "%d", NEWEST);
-	queued = pg_noted(c, PQsendQueryParams(c->conn, sql, 1, NULL, params, NULL, NULL, 0),
-			  "looking at the schema", err);
-	if (!queued)
-		return -1;
-	queued->is_schema = 1;
-	return 0;
-}
-
 /*
  * Older daemons that write at this moment hold a lock of their shard's row: they are waited for, and
  * after that they look again.
  */
 #define OLDER_END "LOCK TABLE shard IN EXCLUSIVE MODE;"
+
+/*
+ * Does an empty database have a table that a migration would make? The number and the tables come
+ * with one commit, so one statement sees both or neither.
+ */
+static int foreign_check(struct pg_connection *c, struct err *err)
+{
+	static const char sql[] =
+		"SELECT coalesce(min(t.relname), '') FROM pg_class AS t"
+		" WHERE t.relnamespace = current_schema()::regnamespace"
+		" AND t.relname = ANY (string_to_array($1, ' '))"
+		" AND NOT EXISTS(SELECT FROM pg_class AS s WHERE s.relname = 'lessor_schema'"
+		" AND s.relnamespace = t.relnamespace)";
+	struct buf names;
+	const char *params[1];
+	PGresult *row;
+	int rc;
+
+	buf_init(&names, TABLES * 32);
+	for (size_t i = 0; i < TABLES; i++)
+		buf_addf(&names, "%s%s", i ? " " : "", tables[i].name);
+	params[0] = buf_str(&names);
+	rc = pg_query(c, sql, params, 1, &row, "reading the schema", err);
+	buf_fini(&names);
+	if (rc)
+		return -1;
+	if (PQgetvalue(row, 0, 0)[0])
+		rc = err_set(err, ERR_REFUSED,
+			     "%s has a table '%.63s' that is not lessord's; use a database that is "
+			     "lessord's alone",
+			     c->store.name, PQgetvalue(row, 0, 0));
+	PQclear(row);
+	return rc;
+}
 
 /* Fails with 22012 or 42P07 if another daemon was faster: nothing of it is done then. */
 static char *migration_text(const struct pg_migration *m)
@@ -190,7 +207,7 @@ int pg_schema_make(struct pg_connection *c, struct err *err)
 		return refuse_newer(c, &now, err);
 	if (now.number >= NEWEST)
 		return 0;
-	if (encoding_check(c, err))
+	if (encoding_check(c, err) || (now.number == 0 && foreign_check(c, err)))
 		return -1;
 	c->patience_ms = MIGRATE_MS;
 	rc = migrate_all(c, &now, err);
@@ -207,11 +224,20 @@ int pg_schema_readable(struct pg_connection *c, struct err *err)
 	if (now.number >= NEWEST)
 		return 0;
 	if (now.number == 0)
-		return 1;
+		return foreign_check(c, err) ? -1 : 1;
 	return err_set(err, ERR_REFUSED,
 		       "%s was written by an older lessord (schema %d, this one supports %d); "
 		       "start this lessord once to upgrade it",
 		       c->store.name, (int)now.number, NEWEST);
+}
+
+int pg_schema_usable(struct pg_connection *c, struct err *err)
+{
+	struct version now;
+
+	if (version_read(c, &now, err))
+		return -1;
+	return now.oldest > NEWEST ? refuse_newer(c, &now, err) : pg_schema_readable(c, err);
 }
 
 /* ---- checks -------------------------------------------------------------------------------- */

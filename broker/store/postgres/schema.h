@@ -9,3 +9,4 @@ extern const char pg_schema_13[];
 /* What was added since: as SQLite's migration of the same number. */
 extern const char pg_schema_14[];
 extern const char pg_schema_15[];
+extern const char pg_schema_16[];

@@ -14,6 +14,7 @@
 
 /* A claim is tried again after the row was made, and after its lock was broken. */
 #define CLAIM_TRIES 4
+#define OLD_IS_OVER SHARD_IS_OVER("old.")
 
 /*
  * Takes the row if it is free, and freezes it if the database is not what it was at the last claim.
@@ -37,7 +38,7 @@ static const char claim_sql[] =
 	" presumed_until_ms = CASE WHEN seen.wrong <> '' THEN " SHARD_NOW " + $6::bigint"
 	" ELSE old.presumed_until_ms END"
 	" FROM old, me, seen WHERE s.account = old.account AND (old.owner = '' OR old.owner = $7"
-	" OR old.expires_ms < " SHARD_NOW " OR old.db_id <> me.id) RETURNING s.*)"
+	" OR " OLD_IS_OVER " OR old.db_id <> me.id) RETURNING s.*)"
 	" SELECT " SHARD_COLUMNS(
 		"r.") ", " SHARD_NOW ","
 		      " CASE WHEN old.renewed_ms > 0 THEN greatest(" SHARD_NOW
@@ -150,6 +151,7 @@ static void claim_take(struct pg_shard *s, const struct shard_claim *claim, cons
 	s->presumes = s->is_presuming = 0;
 	s->row = *row;
 	s->row.is_owed = shard_gap_counts(s, row->gap_ms);
+	s->row.gaps_ms = s->row.is_owed ? row->gap_ms : 0;
 	s->pending = s->row;
 	s->is_crediting = 0;
 	shard_measure(s);
@@ -220,7 +222,7 @@ static int yield_write(struct store *store, const char *account, struct err *err
 	if (pg_begin(store, err))
 		return -1;
 	stmt = pg_prepare(store,
-			  "UPDATE shard SET owner = '', address = '', expires_ms = 0"
+			  "UPDATE shard SET owner = '', expires_ms = 0"
 			  " WHERE account = ?1",
 			  err);
 	if (stmt)
@@ -304,25 +306,38 @@ static void gen_answer(void *arg, const PGresult *result)
 		s->pending.gen = pg_result_number(result, 0, 0);
 }
 
-/* An UPDATE of the own row, with its account as ?1 and a value as ?2. */
-static int own_write(struct store *store, const char *sql, const char *text, int64_t number,
-		     void (*answer)(void *arg, const PGresult *result), struct err *err)
+#define OWN_WRITE "writing the state of an account"
+
+/* An UPDATE of the own row, with its account as ?1. NULL: error. */
+static struct statement *own_prepare(struct store *store, const char *sql, struct err *err)
 {
 	struct pg_connection *c = pg_of(store);
 	struct pg_shard *s = c->binding ? shard_of(c->binding) : NULL;
 	struct statement *stmt;
 
-	if (!s || s->hold != SHARD_OWNED)
-		return err_set(err, ERR_REFUSED, "%s: no account is owned", store->name);
+	if (!s || s->hold != SHARD_OWNED) {
+		err_set(err, ERR_REFUSED, "%s: no account is owned", store->name);
+		return NULL;
+	}
 	stmt = pg_prepare(store, sql, err);
+	if (stmt)
+		pg_bind_text(stmt, 1, s->row.account);
+	return stmt;
+}
+
+/* The same with a value as ?2. */
+static int own_write(struct store *store, const char *sql, const char *text, int64_t number,
+		     void (*answer)(void *arg, const PGresult *result), struct err *err)
+{
+	struct statement *stmt = own_prepare(store, sql, err);
+
 	if (!stmt)
 		return -1;
-	pg_bind_text(stmt, 1, s->row.account);
 	if (text)
 		pg_bind_text(stmt, 2, text);
 	else
 		pg_bind_number(stmt, 2, number);
-	return pg_run_with(store, stmt, "writing the state of an account", answer, s, err);
+	return pg_run_with(store, stmt, OWN_WRITE, answer, shard_of(pg_of(store)->binding), err);
 }
 
 static int postgres_freeze(struct store *store, const char *reason, struct err *err)
@@ -365,6 +380,23 @@ static int postgres_credit(struct store *store, struct err *err)
 	return 0;
 }
 
+static int postgres_tell(struct store *store, const struct shard_standing *standing, struct err *err)
+{
+	struct statement *stmt =
+		own_prepare(store,
+			    "UPDATE shard SET told_epoch = epoch, is_fenced = ?2, blocked_class = ?3,"
+			    " blocked = ?4, verified_ms = ?5 WHERE account = ?1",
+			    err);
+
+	if (!stmt)
+		return -1;
+	pg_bind_number(stmt, 2, standing->is_fenced);
+	pg_bind_number(stmt, 3, standing->blocked_class);
+	pg_bind_text(stmt, 4, standing->why);
+	pg_bind_number(stmt, 5, standing->verified_ms);
+	return pg_run_with(store, stmt, OWN_WRITE, NULL, NULL, err);
+}
+
 const struct shard_backend shard_backend_postgres = {
 	.claim = postgres_claim,
 	.renew = postgres_renew,
@@ -377,4 +409,5 @@ const struct shard_backend shard_backend_postgres = {
 	.presume = postgres_presume,
 	.gen_put = postgres_gen_put,
 	.credit = postgres_credit,
+	.tell = postgres_tell,
 };

@@ -88,7 +88,7 @@ int shard_fence(struct shard_binding *binding, struct pg_connection *c, struct e
 	pg_bind_number(stmt, 6, s->presumes ? s->presume_ms : 0);
 	pg_bind_number(stmt, 7, s->require_sync);
 	pg_bind_number(stmt, 8, s->row.is_owed);
-	pg_bind_number(stmt, 9, pg_schema_newest());
+	pg_bind_number(stmt, 9, PG_SCHEMA_NEWEST);
 	rc = pg_run_with(&c->store, stmt, "proving the ownership of an account", fence_answer, s,
 			 err);
 	s->fence_end = c->count;
@@ -121,11 +121,13 @@ void shard_renewed(struct pg_shard *s)
 {
 	int64_t by_database = s->pending.renewed_ms - s->row.renewed_ms;
 	int64_t by_us = s->sent_ms - s->renewed_ms;
+	int is_gap;
 
 	s->pending.gap_ms = by_database > by_us ? by_database : by_us;
 	s->pending.now_ms = s->pending.renewed_ms;
-	s->pending.is_owed = (s->row.is_owed && !s->is_crediting) ||
-			     shard_gap_counts(s, s->pending.gap_ms);
+	is_gap = shard_gap_counts(s, s->pending.gap_ms);
+	s->pending.gaps_ms = s->row.gaps_ms + (is_gap ? s->pending.gap_ms : 0);
+	s->pending.is_owed = (s->row.is_owed && !s->is_crediting) || is_gap;
 	s->presumes = s->presumes && !s->is_presuming;
 	if (clock_moved(s)) {
 		/*

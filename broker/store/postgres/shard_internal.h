@@ -9,6 +9,12 @@
 
 /* The database's clock, ms since 1970. */
 #define SHARD_NOW "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+/* Is the time of the row's owner up, or longer than any claim lasts (SHARD_TTL_MOST_MS)? */
+#define SHARD_IS_OVER(of)                                                    \
+	"(" of "expires_ms < " SHARD_NOW " OR " of "expires_ms - " SHARD_NOW \
+	" > " SHARD_TEXT(SHARD_TTL_MOST_MS) ")"
+#define SHARD_TEXT(number) SHARD_TEXT_OF(number)
+#define SHARD_TEXT_OF(number) #number
 /* The database's identity: another one after a fail-over, since a promoted standby is on a new
  * timeline. Fails on a standby. */
 #define SHARD_IDENTITY                                                                               \

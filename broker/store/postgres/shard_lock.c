@@ -70,8 +70,8 @@ int shard_lock_break(struct pg_connection *c, const char *account, const char *o
 		     "SELECT l.pid, pg_terminate_backend(l.pid) FROM shard s JOIN pg_locks l"
 		     " ON l.locktype = 'transactionid' AND l.transactionid = s.xmax AND l.granted"
 		     " WHERE s.account = $1 AND l.pid <> pg_backend_pid()"
-		     " AND (s.owner = '' OR s.owner = $2 OR s.expires_ms < " SHARD_NOW
-		     " OR s.db_id <> " SHARD_IDENTITY ")",
+		     " AND (s.owner = '' OR s.owner = $2 OR " SHARD_IS_OVER(
+			     "s.") " OR s.db_id <> " SHARD_IDENTITY ")",
 		     params, 2, &result, "ending the backend that locks an account", err))
 		return -1;
 	count = PQntuples(result);

@@ -71,7 +71,8 @@ static int server_survey(struct survey *s, struct err *err)
 	if (ask(s,
 		"SELECT current_setting('server_version'), pg_is_in_recovery(), "
 		"current_setting('server_encoding'), current_setting('fsync'), "
-		"current_setting('full_page_writes'), pg_backend_pid()",
+		"current_setting('full_page_writes'), pg_backend_pid(), "
+		"current_setting('default_transaction_read_only') = 'on', current_user",
 		&row, err))
 		return -1;
 	/* An older one is refused when the session begins. */
@@ -81,6 +82,11 @@ static int server_survey(struct survey *s, struct err *err)
 		FIND(s, "primary", STORE_WRONG,
 		     "this server is a standby and takes no changes; name the primary, or all "
 		     "servers, separated by commas, of which lessord finds the primary itself");
+	else if (is_true(row, 6))
+		FIND(s, "primary", STORE_WRONG,
+		     "sessions of this role are read-only; run: ALTER ROLE \"%.60s\" SET "
+		     "default_transaction_read_only = off",
+		     text_at(row, 7));
 	else
 		FIND(s, "primary", STORE_GOOD, "this server is a primary");
 	if (strcmp(text_at(row, 2), "UTF8") != 0)
@@ -148,31 +154,47 @@ static int connection_survey(struct survey *s, struct err *err)
 	return 0;
 }
 
+/* The limit that leaves least: the server's, the database's or the role's. */
 static int room_survey(struct survey *s, struct err *err)
 {
 	PGresult *row;
 	int64_t most, used;
 
 	if (ask(s,
-		"SELECT current_setting('max_connections')::bigint "
-		"- current_setting('superuser_reserved_connections')::bigint, "
-		"(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')",
+		"WITH a AS (SELECT datid, usesysid FROM pg_stat_activity"
+		" WHERE backend_type = 'client backend') "
+		"SELECT whose, most, used FROM ("
+		"SELECT 'server' AS whose, current_setting('max_connections')::bigint"
+		" - current_setting('superuser_reserved_connections')::bigint AS most,"
+		" (SELECT count(*) FROM a) AS used "
+		"UNION ALL SELECT 'database', datconnlimit, (SELECT count(*) FROM a WHERE datid = oid)"
+		" FROM pg_database WHERE datname = current_database() "
+		"UNION ALL SELECT 'role', rolconnlimit, (SELECT count(*) FROM a WHERE usesysid = oid)"
+		" FROM pg_roles WHERE rolname = current_user) AS l "
+		"WHERE most >= 0 ORDER BY most - used LIMIT 1",
 		&row, err))
 		return -1;
-	most = number_at(row, 0);
-	used = number_at(row, 1);
-	PQclear(row);
-	if (most - used < s->needs->connections)
+	most = number_at(row, 1);
+	used = number_at(row, 2);
+	if (most < s->needs->connections)
+		FIND(s, "connections", STORE_WRONG,
+		     "the %s allows %" PRId64
+		     " connections, and a lessord needs up to %d; raise %s",
+		     text_at(row, 0), most, s->needs->connections,
+		     strcmp(text_at(row, 0), "server") ? "its CONNECTION LIMIT" : "max_connections");
+	else if (most - used < s->needs->connections)
 		FIND(s, "connections", STORE_NOTE,
-		     "%" PRId64 " of the server's %" PRId64
-		     " connections are in use, and each lessord "
-		     "needs up to %d; raise max_connections if this one does not run yet",
-		     used, most, s->needs->connections);
+		     "%" PRId64 " of the %s's %" PRId64
+		     " connections are in use, and a lessord needs up to %d; raise %s if this one "
+		     "does not run yet",
+		     used, text_at(row, 0), most, s->needs->connections,
+		     strcmp(text_at(row, 0), "server") ? "its CONNECTION LIMIT" : "max_connections");
 	else
 		FIND(s, "connections", STORE_GOOD,
-		     "there is room for the %d connections of a lessord; %" PRId64 " of %" PRId64
-		     " are in use",
-		     s->needs->connections, used, most);
+		     "there is room for the %d connections of a lessord; %" PRId64
+		     " of the %s's %" PRId64 " are in use",
+		     s->needs->connections, used, text_at(row, 0), most);
+	PQclear(row);
 	return 0;
 }
 
@@ -308,10 +330,10 @@ static int privileges_survey(struct survey *s, struct err *err)
 static void schema_survey(struct survey *s)
 {
 	struct err why = { 0 };
-	int rc = pg_schema_readable(s->c, &why);
+	int rc = pg_schema_usable(s->c, &why);
 
 	if (rc == 0)
-		FIND(s, "schema", STORE_GOOD, "the tables are those of this version");
+		FIND(s, "schema", STORE_GOOD, "this version can use the tables");
 	else if (rc > 0)
 		FIND(s, "schema", STORE_NOTE,
 		     "there are no tables yet; the first lessord or `lessord token add` creates them");

@@ -199,4 +199,12 @@ const char pg_schema_15[] =
 	"ALTER TABLE lease ADD COLUMN last_request text COLLATE \"C\" NOT NULL DEFAULT '';"
 	TABLE(daemon,
 		TXT(address) TXT(version) NUM(schema) NUM(started_ms) NUM(seen_ms) KEY_TXT(id));
+
+/* How an account stands with its provider, for those who do not own it. */
+const char pg_schema_16[] =
+	"ALTER TABLE shard ADD COLUMN told_epoch bigint NOT NULL DEFAULT 0,"
+	" ADD COLUMN is_fenced bigint NOT NULL DEFAULT 0,"
+	" ADD COLUMN blocked_class bigint NOT NULL DEFAULT 0,"
+	" ADD COLUMN blocked text COLLATE \"C\" NOT NULL DEFAULT '',"
+	" ADD COLUMN verified_ms bigint NOT NULL DEFAULT 0;";
 /* clang-format on */

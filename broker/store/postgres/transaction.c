@@ -4,6 +4,9 @@
  * empty transaction costs nothing.
  */
 #include "store/postgres/internal.h"
+
+#include <stdio.h>
+
 #include "util/bug.h"
 
 #define SNAPSHOT "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
@@ -33,13 +36,30 @@ static int word_send(struct pg_connection *c, const char *word, const char *doin
 		       -1;
 }
 
+/* What fails if a newer lessord has excluded this one since the store was opened. */
+static int schema_fence_send(struct pg_connection *c, struct err *err)
+{
+	static const char sql[] = "SELECT 1 / count(*) FROM lessor_schema WHERE oldest <= $1";
+	char newest[16];
+	const char *params[] = { newest };
+	struct pg_queued *queued;
+
+	snprintf(newest, sizeof(newest), "%d", PG_SCHEMA_NEWEST);
+	queued = pg_noted(c, PQsendQueryParams(c->conn, sql, 1, NULL, params, NULL, NULL, 0),
+			  "looking at the schema", err);
+	if (!queued)
+		return -1;
+	queued->is_schema = 1;
+	return 0;
+}
+
 static int fence_send(struct pg_connection *c, struct err *err)
 {
 	struct shard_binding *binding = c->binding;
 	int rc;
 
 	if (!binding)
-		return pg_schema_fence(c, err);
+		return schema_fence_send(c, err);
 	c->binding = NULL;
 	rc = binding->fence(binding, c, err);
 	c->binding = binding;

@@ -332,6 +332,8 @@ static const char *const migrations[] = {
 	" id TEXT PRIMARY KEY, address TEXT NOT NULL, version TEXT NOT NULL,"
 	" schema INTEGER NOT NULL, started_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL)"
 	" WITHOUT ROWID;",
+	/* 16: what the owners of accounts tell others; of a file there is only one daemon */
+	"",
 };
 
 /* clang-format on */

@@ -16,6 +16,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "api"))
 from harness import new_key  # noqa: E402
+from judge import IDLE  # noqa: E402
 from world import now  # noqa: E402
 
 PATIENCE = 600  # seconds, for what must come true at last
@@ -82,7 +83,7 @@ class Lease:
         self.body = {
             "leaseID": self.id, "createAttemptID": "cat_" + secrets.token_hex(16),
             "slug": "s" + self.id[4:], "provider": account, "class": "standard",
-            "sshPublicKey": new_key(), "ttlSeconds": 7200, "idleTimeoutSeconds": 3600}
+            "sshPublicKey": new_key(), "ttlSeconds": 7200, "idleTimeoutSeconds": IDLE}
         self.is_accepted = False
 
 
@@ -99,6 +100,7 @@ class Client(threading.Thread):
         self.dice = random.Random("%s/%d" % (seed, number))
         self.ending = threading.Event()
         self.leases = []
+        self.kept = []  # some of them, until it needs the room
         self.failure = None
 
     # -- one request
@@ -135,7 +137,7 @@ class Client(threading.Thread):
                   "era": self.records.era, "switching": self.records.is_switching, "client": self.number, "kind": kind,
                   "daemon": daemon.name, "mark": self.world.cloud.newest, "call": now(),
                   "return": 0, "status": 0, "phase": "", "epoch": 0, "touched": 0, "retention": "",
-                  "server": 0, "error": ""}
+                  "state": "", "server": 0, "error": ""}
         answer = self.send(daemon, method, "/v1/leases" + path, lease.owner, body)
         told = self.understand(record, answer)
         self.records.add(record)
@@ -154,7 +156,7 @@ class Client(threading.Thread):
         told = body.get("lease") if status // 100 == 2 else None
         if told:
             record.update({
-                "phase": phase(told), "retention": told.get("retention", ""),
+                "phase": phase(told), "state": told["state"], "retention": told.get("retention", ""),
                 "touched": milliseconds(told["lastTouchedAt"]),
                 "server": told.get("serverID", 0),
                 "epoch": int(headers.get("ETag", '"0"').strip('"'))})
@@ -186,7 +188,16 @@ class Client(threading.Thread):
             self.ending.wait(0.2 + self.dice.random())
             if record["return"] and record["status"] != 429:
                 return None, None
+            if record["status"] == 429:
+                self.make_room()
         return None, None
+
+    def make_room(self):
+        """Ends a lease that it had kept: what is kept counts against the limits."""
+        if self.kept:
+            lease = self.kept.pop(self.dice.randrange(len(self.kept)))
+            if not self.ask("delete", lease)[0]["return"]:
+                self.kept.append(lease)
 
     def live(self):
         lease, told = self.create()
@@ -207,6 +218,7 @@ class Client(threading.Thread):
             self.ask("delete", lease)
         elif how < 0.8:
             self.ask("keep", lease)
+            self.kept.append(lease)
             for _ in range(self.dice.randrange(4)):
                 self.ask("read", lease)
                 self.ending.wait(self.dice.random() * 2)
@@ -217,6 +229,7 @@ class Client(threading.Thread):
             rival.start()
             self.ask("delete", lease)
             rival.join()
+            self.kept.append(lease)
         for _ in range(self.dice.randrange(3)):
             self.ask("read", lease)
 
@@ -275,13 +288,3 @@ class Prober(Client):
                 self.ending.wait(self.pause)
         except Exception as e:
             self.failure = e
-
-
-def longest_gap(moments, start, end):
-    """The longest time without an acknowledged write that overlaps [start, end]; `moments` are
-    sorted. The last one may end long after `end`."""
-    longest = 0
-    for before, after in zip(moments, moments[1:]):
-        if after >= start and before <= end:
-            longest = max(longest, after - before)
-    return longest

@@ -9,6 +9,8 @@ lease is another program's task (linear/)."""
 
 import collections
 
+IDLE = 3600  # seconds that each lease may be idle
+
 
 class Judge:
     """Each method returns its violations as a list of sentences."""
@@ -29,7 +31,7 @@ class Judge:
 
     def all(self, state):
         return (self.left(state) + self.kept() + self.touched(state) + self.over_caps() +
-                self.doubled() + self.invented())
+                self.doubled() + self.invented() + self.expired())
 
     # -- P1
 
@@ -151,3 +153,14 @@ class Judge:
         told = {(r["lease"], r["server"]) for r in self.requests if r.get("server")}
         return ["invented: lease %s was said to have server %d" % pair
                 for pair in sorted(told - made)]
+
+    def expired(self):
+        """When blind, nothing ends: whatever was broken or whose clock was wrong, no lease ends by
+        time that a client asked for within the last hour (its idle time, clients.py)."""
+        wrong = []
+        for lease, mine in sorted(self.of_lease.items()):
+            told = [r for r in mine if r.get("state") == "expired" and r["return"]]
+            if told and told[0]["return"] - mine[0]["call"] < IDLE * 1000000:
+                wrong.append("expired: lease %s (client %d at %d)" % (
+                    lease, told[0]["client"], told[0]["call"]))
+        return wrong

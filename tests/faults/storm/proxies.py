@@ -28,9 +28,9 @@ class Proxies:
             raise ProxyError(answer["error"])
         return answer
 
-    def open(self, name, to, database=False):
-        """The port that leads to `to`."""
-        return self.do("open", name, to=to, database=database)["port"]
+    def open(self, name, to, database=False, at=("127.0.0.1", "")):
+        """The port that leads to `to`; `at`: the address, and the network namespace that has it."""
+        return self.do("open", name, to=to, database=database, host=at[0], netns=at[1])["port"]
 
     def close(self):
         self.process.stdin.close()

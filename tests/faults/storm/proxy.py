@@ -6,8 +6,9 @@ slowed down by the clients.
 Commands are lines on stdin, each answered by one line on stdout: a JSON object, {"error":...} if
 it failed. It ends when stdin does.
 
-    {"do":"open","name":N,"to":ADDRESS,"database":B}
-                                          listens on a port of loopback: {"port":P}. ADDRESS: a port
+    {"do":"open","name":N,"to":ADDRESS,"database":B,"host":H,"netns":PATH}
+                                          listens on a port of H (127.0.0.1), in that network
+                                          namespace if there is a PATH: {"port":P}. ADDRESS: a port
                                           of loopback, or the path of a socket; B: PostgreSQL is
                                           spoken. On a name that exists: new connections go to the
                                           other address
@@ -28,10 +29,15 @@ it failed. It ends when stdin does.
 """
 
 import asyncio
+import contextlib
+import ctypes
 import json
+import socket
 import struct
 import sys
 
+LIBC = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNET = 0x40000000
 SSL, GSS, CANCEL = 80877103, 80877104, 80877102
 
 
@@ -195,9 +201,9 @@ class Proxies:
                 self.links[name].to = words["to"]
                 return {}
             link = self.links[name] = Link(words["to"], words.get("database", False))
-            server = await asyncio.start_server(link.connected, "127.0.0.1", 0)
-            self.servers.append(server)
-            return {"port": server.sockets[0].getsockname()[1]}
+            listener = listen(words.get("host", "127.0.0.1"), words.get("netns", ""))
+            self.servers.append(await asyncio.start_server(link.connected, sock=listener))
+            return {"port": listener.getsockname()[1]}
         link = self.links[name]
         if do == "drop":
             link.open.clear()
@@ -214,6 +220,21 @@ class Proxies:
         else:
             raise ValueError("no such command: " + do)
         return {}
+
+
+def listen(host, netns):
+    """A socket stays in the network namespace in which it was made."""
+    with contextlib.ExitStack() as stack:
+        if netns:
+            here = stack.enter_context(open("/proc/self/ns/net", "rb"))
+            enter(stack.enter_context(open(netns, "rb")))
+            stack.callback(enter, here)
+        return socket.create_server((host, 0))
+
+
+def enter(namespace):
+    if LIBC.setns(namespace.fileno(), CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
 
 
 async def serve():

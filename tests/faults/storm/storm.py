@@ -7,10 +7,13 @@ costs money is left (P1), nothing that a client had asked to keep was deleted (P
 others was touched (P3), no limit was exceeded, no lease had two machines, and for every lease
 there is an order of all requests that explains every answer (linear/, which needs Go).
 
-From the environment: LESSORD, LESSOR_PROVIDERS, HETZNER_SIM, and LESSOR_MODULES for PostgreSQL.
+From the environment: LESSORD, LESSOR_PROVIDERS, HETZNER_SIM, LESSOR_MODULES for PostgreSQL, and
+LESSOR_SKEW (the module test-skew) for clocks that are wrong. As root, partitions are those of the
+kernel (network.py), otherwise of the proxies.
 Exit: 0 nothing found; 1 a violation; 2 the harness failed; 77 a program is missing."""
 
 import argparse
+import contextlib
 import os
 import shutil
 import subprocess
@@ -21,14 +24,17 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "api"))
 import clients  # noqa: E402
+import figures  # noqa: E402
 from harness import until  # noqa: E402
+import network  # noqa: E402
 from judge import Judge  # noqa: E402
-from nemesis import Nemesis  # noqa: E402
+from nemesis import OF_ALL, OF_ONE, Nemesis  # noqa: E402
 from proxies import ProxyError  # noqa: E402
-from world import HERE, StormError, World, now  # noqa: E402
+from world import CLOCKS, HERE, StormError, World, now  # noqa: E402
 
-FAULTS = ("kill", "stop", "database_cut", "cloud_cut", "failover", "commit", "restore")
-ONE_FILE = ("kill", "stop", "cloud_cut")
+FAULTS = OF_ONE + OF_ALL
+# With a file the times of leases are by the machine's clock, so they step as it does.
+ONE_FILE = ("kill", "stop", "leave", "cloud_cut", "rolling")
 
 
 def options_of(words):
@@ -39,7 +45,8 @@ def options_of(words):
     add("--daemons", type=int, default=3)
     add("--store", choices=("postgresql", "sqlite"), default="postgresql")
     add("--alone", dest="pair", action="store_false", help="a database without a standby")
-    add("--faults", default="", help="comma-separated, of: %s" % ", ".join(FAULTS))
+    add("--faults", default="", help="comma-separated, of: %s (all but restore)" %
+        ", ".join(FAULTS))
     add("--every", default="3-8", help="seconds between two faults (3-8)")
     add("--longest", type=float, default=30, help="seconds that one lasts at most (30)")
     add("--accounts", type=int, default=3)
@@ -50,6 +57,7 @@ def options_of(words):
     add("--seed", default="1")
     add("--settle", type=float, default=300, help="seconds in which all must be cleaned up")
     add("--keep", default="", help="a directory for logs and the history, if something is found")
+    add("--figures", default="", help="a file to which this storm's are appended, for figures.py")
     options = parser.parse_args(words)
     options.owners = ["ann", "bob", "eve"]
     options.every = [float(x) for x in options.every.split("-")]
@@ -61,12 +69,26 @@ def options_of(words):
         parser.error("not possible here: " + ", ".join(unknown))
     if not options.pair and "failover" in options.faults:
         options.faults.remove("failover")
+    if not CLOCKS and "clock" in options.faults:
+        print("clocks are NOT STEPPED: LESSOR_SKEW names no module")
+        options.faults.remove("clock")
     return options
+
+
+def find_go():
+    return shutil.which("go") or shutil.which("/usr/local/go/bin/go")
+
+
+def prepare_linear():
+    """The module that it needs, as long as there is a way to it (network.enter)."""
+    if find_go() and not network.is_entered():
+        subprocess.run([find_go(), "mod", "download"], cwd=HERE + "/linear", check=False,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def build_linear(to):
     """The checker's path; None, after a line that says why, if it cannot be built."""
-    go = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
+    go = find_go()
     if not go:
         print("linearizability is NOT CHECKED: there is no Go")
         return None
@@ -85,6 +107,7 @@ class Storm:
         self.world = World(options)
         self.records = clients.Records(self.world.home + "/history", self.world.cloud)
         self.violations = []
+        self.order = "NOT CHECKED"  # what linear/ says
         self.operator = 0
         self.people = [clients.Client(n, self.world, self.records, options.seed)
                        for n in range(options.clients)]
@@ -94,7 +117,7 @@ class Storm:
             self.probers[account] = [
                 clients.Prober(100 + n, self.world, self.records, lease, d, options.seed)
                 for n, d in enumerate(self.world.daemons)]
-        self.nemesis = Nemesis(self.world, self.records, options, self.say)
+        self.nemesis = Nemesis(self.world, self.records, options, self.look, self.say)
 
     def say(self, text):
         print("%6.1f s  %s" % (time.monotonic() - self.started, text), flush=True)
@@ -125,7 +148,7 @@ class Storm:
                                  self.world.cloud.foreign, caps,
                                  self.nemesis.restores).all(state)
         self.linear()
-        self.report()
+        figures.report(self)
 
     def blow(self):
         for one in self.everybody():
@@ -157,7 +180,7 @@ class Storm:
         for account in self.world.cloud.tokens:
             for daemon in self.world.daemons:
                 self.people[0].send(daemon, "POST", "/v1/admin/accounts/%s/take-over" % account,
-                                    "root", {"looked": True})
+                                    "root", {"looked": True, "reason": "restored"})
 
     def until(self, what, seconds, why):
         try:
@@ -210,8 +233,10 @@ class Storm:
         self.operator += 1
         for server in self.world.cloud.sim("GET", "state")["servers"]:
             if server["lease"] == told["id"]:
-                self.world.cloud.sim("POST", "human", {"verb": "unprotect", "kind": "server",
-                                                       "id": server["id"]})
+                with contextlib.suppress(StormError):  # it may be gone by now
+                    self.world.cloud.sim("POST", "human", {"verb": "unprotect", "kind": "server",
+                                                           "id": server["id"],
+                                                           "project": server["project"]})
         self.people[0].send(self.world.daemons[0], "POST",
                             "/v1/admin/leases/%s/resolve" % told["id"], "root",
                             {"action": "retry"})
@@ -226,43 +251,9 @@ class Storm:
                                   check=False, timeout=900)
         lines = done.stdout.strip().split("\n")
         print(lines[-1])
+        self.order = lines[-1]
         if done.returncode != 0:
             self.violations.append("linear: " + "\n".join(lines[:60]))
-
-    def report(self):
-        records = self.records.all
-        known = [r for r in records if r["return"]]
-        kinds = [kind for kind, _, _ in self.nemesis.done]
-        print("requests: %d, unknown %d; leases %d; servers made %d; faults %d (%s)" % (
-            len(records), len(records) - len(known), len({r["lease"] for r in records}),
-            sum(1 for e in self.world.cloud.events
-                if e["what"] == "created" and e["kind"] == "server" and e["who"] != "human"),
-            len(kinds), ", ".join("%s %d" % (k, kinds.count(k)) for k in sorted(set(kinds)))))
-        print("exits by themselves: %s; decided by an operator: %d" % (
-            ", ".join("%s %r" % (d.name, d.exits) for d in self.world.daemons if d.exits) or "none",
-            self.operator))
-        cut = sum(self.world.proxies.do("hits", name)["hits"] for d in self.world.daemons
-                  for name in d.databases)
-        print("batches cut on their way: %d" % cut)
-        self.takeovers()
-        for failure in self.nemesis.failures:
-            print("NEMESIS: " + failure)
-        for violation in self.violations:
-            print("VIOLATION: " + violation)
-        print("storm: %d cases, %d violations" % (len(kinds), len(self.violations)))
-
-    def takeovers(self):
-        """How long nobody acknowledged a write of an account, for each fault and account that
-        noticed it at all."""
-        moments = {a: sorted(t for p in some for t in p.answered)
-                   for a, some in self.probers.items()}
-        for kind in sorted({k for k, _, _ in self.nemesis.done}):
-            gaps = sorted(clients.longest_gap(moments[a], start, end) / 1e6
-                          for k, start, end in self.nemesis.done if k == kind for a in moments)
-            gaps = [g for g in gaps if g > 0.5]
-            if gaps:
-                print("takeover, %s: %d gaps, p50 %.2f s, p99 %.2f s, longest %.2f s" % (
-                    kind, len(gaps), gaps[len(gaps) // 2], gaps[int(len(gaps) * 0.99)], gaps[-1]))
 
     def close(self):
         if self.options.keep and self.violations:
@@ -274,6 +265,8 @@ class Storm:
 
 def main(words):
     options = options_of(words)
+    prepare_linear()
+    network.enter(sys.argv)
     try:
         storm = Storm(options)
     except StormError as e:

@@ -251,6 +251,21 @@ class Finds(unittest.TestCase):
         h.event("created", number=60)
         self.right()
 
+    def test_an_end_by_time(self):
+        h = self.history
+        h.create()
+        h.ask("read", phase="over", state="expired")
+        h.gone()
+        self.wrong("expired")
+
+    def test_an_end_by_time_that_was_due(self):
+        h = self.history
+        h.create()
+        h.now += 3600 * 1000000
+        h.ask("read", phase="over", state="expired")
+        h.gone()
+        self.right()
+
     def test_an_invented_machine(self):
         h = self.history
         h.create()

@@ -2,7 +2,8 @@
 """The parts of a storm: a simulated cloud, a database, several lessord, and proxies between them.
 
 Every daemon has ways of its own to the cloud and to each of the two database servers, so that
-each can be cut off alone."""
+each can be cut off alone, and a wall clock of its own if LESSOR_SKEW names the module of
+../../api/skew.c."""
 
 import glob
 import http.client
@@ -11,6 +12,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,9 +23,15 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "api"))
 import postgres  # noqa: E402
 from harness import need, skip, until, wait_for  # noqa: E402
+import network  # noqa: E402
+from ports import free_port  # noqa: E402
 from proxies import Proxies  # noqa: E402
 
 DATABASE = "lessor1"
+CLOCKS = os.environ.get("LESSOR_SKEW", "")
+if not os.path.exists(CLOCKS):
+    CLOCKS = ""
+STOP_LIMIT = 90  # seconds; systemd's own
 CONFIG = """\
 [server]
 listen = 127.0.0.1:{port}
@@ -46,7 +54,7 @@ ACCOUNT = """
 provider = hetzner
 locations = fsn1, nbg1
 token_file = {home}/{name}
-endpoint = http://127.0.0.1:{port}/v1
+endpoint = http://{host}:{port}/v1
 poll = 100ms
 """
 
@@ -138,22 +146,32 @@ class Daemon:
         self.name = "d%d" % number
         self.home = world.home + "/" + self.name
         os.mkdir(self.home)
-        self.port = postgres.free_port()
+        self.port = free_port()
         self.process = None
+        self.lock = threading.Lock()  # of the process
         self.exits = []
+        self.leaves = []  # the exit codes of planned stops
         self.is_down = False  # meant to be
         ways = world.proxies
-        self.cloud_port = ways.open(self.name + "-cloud", world.cloud.port)
-        self.databases = []
+        at = world.lay(self.name + "-cloud")
+        self.cloud = at[0], ways.open(self.name + "-cloud", world.cloud.port, at=at)
+        at = world.lay(self.name + "-database")
+        self.databases, self.hosts = [], []
         for name, server in world.servers():
             self.databases.append("%s-%s" % (self.name, name))
-            setattr(self, name, ways.open(self.databases[-1], server.port, True))
+            self.hosts.append("%s:%d" % (at[0], ways.open(self.databases[-1], server.port, True,
+                                                          at)))
+        self.skew(0)
         self.write()
 
     def url(self):
         return "postgresql://%s@%s/%s?target_session_attrs=read-write" % (
-            postgres.USER, ",".join("127.0.0.1:%d" % getattr(self, name)
-                                    for name, _ in self.world.servers()), DATABASE)
+            postgres.USER, ",".join(self.hosts), DATABASE)
+
+    def skew(self, seconds):
+        """Its wall clock is wrong by so much from now on, in one step."""
+        self.private("next", "%d\n" % seconds)
+        os.rename(self.home + "/next", self.home + "/skew")
 
     def write(self):
         world = self.world
@@ -167,7 +185,8 @@ class Daemon:
             if shared else "")
         for name, token in world.cloud.tokens.items():
             self.private(name, token + "\n")
-            text += ACCOUNT.format(name=name, home=self.home, port=self.cloud_port)
+            text += ACCOUNT.format(name=name, home=self.home, host=self.cloud[0],
+                                   port=self.cloud[1])
         self.private("conf", text)
 
     def private(self, name, text):
@@ -176,19 +195,27 @@ class Daemon:
             file.write(text)
 
     def start(self):
-        self.is_down = False
+        with self.lock:
+            self.start_locked()
+
+    def start_locked(self):
+        there = dict(os.environ, SKEW=self.home + "/skew")
+        if CLOCKS:
+            there["LD_PRELOAD"] = CLOCKS
         with open(self.home + "/log", "ab") as log:
             self.process = subprocess.Popen(
-                [need("LESSORD"), "--config", self.home + "/conf"],
+                [need("LESSORD"), "--config", self.home + "/conf"], env=there,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.is_down = False
 
     def revive(self):
         """Starts it again if it has ended, as a service manager does."""
-        code = self.process.poll()
-        if code is None or self.is_down:
-            return
-        self.exits.append(code)
-        self.start()
+        with self.lock:
+            code = self.process.poll()
+            if code is None or self.is_down:
+                return
+            self.exits.append(code)
+            self.start_locked()
 
     def signal(self, number):
         if self.process.poll() is None:
@@ -198,6 +225,25 @@ class Daemon:
         self.is_down = True
         self.signal(signal.SIGKILL)
         self.process.wait(30)
+
+    def leave(self):
+        """As a service manager ends it."""
+        self.is_down = True
+        self.signal(signal.SIGTERM)
+        try:
+            self.leaves.append(self.process.wait(STOP_LIMIT))
+        except subprocess.TimeoutExpired:
+            self.leaves.append("longer than %d s" % STOP_LIMIT)
+            self.kill()
+
+    def wait_until_up(self):
+        def is_up():
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return True
+            except OSError:
+                return False
+        until(is_up, 60, "%s does not listen after its start" % self.name)
 
     def close(self):
         if self.process:
@@ -219,7 +265,7 @@ class World:
         if options.store == "postgresql" and postgres.missing():
             skip(postgres.missing())
         self.home = tempfile.mkdtemp(prefix="lessor-storm-")
-        self.cluster = self.cloud = self.proxies = None
+        self.cluster = self.cloud = self.proxies = self.network = None
         self.daemons = []
         try:
             self.build()
@@ -229,6 +275,8 @@ class World:
 
     def build(self):
         options = self.options
+        if network.is_entered():
+            self.network = network.Network()
         self.cloud = Cloud(["a%d" % n for n in range(options.accounts)], self.home, options.speed)
         self.proxies = Proxies()
         if options.store == "postgresql":
@@ -257,6 +305,28 @@ class World:
         if done.returncode != 0:
             raise StormError("no token: " + done.stderr)
         return done.stdout.strip()
+
+    # -- partitions
+
+    def lay(self, name):
+        """Where the proxies of this cable listen: an address and its network namespace."""
+        return self.network.lay(name) if self.network else ("127.0.0.1", "")
+
+    def pull(self, daemon, way, names):
+        """Cuts a daemon off in silence, as when a cable is pulled; without a network of its own by
+        its proxies, `names`."""
+        if self.network:
+            self.network.pull("%s-%s" % (daemon.name, way))
+        else:
+            for name in names:
+                self.proxies.do("drop", name)
+
+    def put_back(self, daemon, way, names):
+        if self.network:
+            self.network.put_back("%s-%s" % (daemon.name, way))
+        else:
+            for name in names:
+                self.proxies.do("pass", name)
 
     # -- an older database
 
@@ -295,7 +365,7 @@ class World:
     def close(self):
         for daemon in self.daemons:
             daemon.close()
-        for part in (self.proxies, self.cluster, self.cloud):
+        for part in (self.proxies, self.cluster, self.cloud, self.network):
             if part:
                 part.close()
         shutil.rmtree(self.home, ignore_errors=True)

@@ -159,7 +159,7 @@ int check_is_settled(const struct config *config, const struct world *w)
 	/* With a wild plugin a live lease settles only at its deadline. */
 	if (config->is_wild && store_is_live(s))
 		return 1;
-	if (w->step.at != AT_NOTHING)
+	if (w->step.at != AT_NOTHING || w->deposed.at != AT_NOTHING)
 		return 0;
 	for (int i = 0; i < OBJECTS && !store_is_live(s); i++) {
 		if (is_left(w, i))

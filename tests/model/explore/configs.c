@@ -39,6 +39,8 @@ const struct config configs[] = {
 	  .budget = { .faults = 1, .calls = 1 }, .states = 220296, .moves = 574530 },
 	{ .name = "unprotectable", .attempts = 1, .cannot_protect = 1,
 	  .budget = { .faults = 1, .calls = 2 }, .states = 225489, .moves = 659257 },
+	{ .name = "takeover", .attempts = 1, .is_shared = 1,
+	  .budget = { .calls = 2, .takeovers = 1 }, .states = 581649, .moves = 1973421 },
 
 	/* Not for CTest. */
 	{ .name = "faults-more", .is_long = 1, .attempts = 1,
@@ -73,6 +75,8 @@ const struct config configs[] = {
 	  .budget = { .faults = 1, .calls = 3, .people = 1 }, .states = 4767860, .moves = 19508026 },
 	{ .name = "address-more", .is_long = 1, .attempts = 1, .has_address = 1,
 	  .budget = { .faults = 1, .calls = 2, .crashes = 1 }, .states = 3483164, .moves = 10202658 },
+	{ .name = "takeover-more", .is_long = 1, .attempts = 1, .is_shared = 1,
+	  .budget = { .faults = 1, .calls = 2, .takeovers = 1 }, .states = 3828129, .moves = 13133457 },
 	{ .name = "older-store", .is_long = 1, .attempts = 1,
 	  .budget = { .calls = 3, .copies = 1 }, .states = 7082455, .moves = 26750324 },
 };

@@ -7,6 +7,7 @@
 
 #include <lessor/provider.h>
 
+#include "lease/deadline.h"
 #include "pack.h"
 #include "util/text.h"
 
@@ -44,7 +45,7 @@ void live_begin(struct live *v, const struct world *w)
 void live_open(struct live *v)
 {
 	if (!v->is_open)
-		pack_open(&v->w, v->now_ms, &v->a);
+		pack_open(v->config, &v->w, v->now_ms, &v->a);
 	v->is_open = 1;
 }
 
@@ -112,7 +113,8 @@ static struct lease_facts facts(const struct live *v)
 		.is_blocked = v->w.account == ACCOUNT_BLOCKED || is_fenced,
 		.block = is_fenced ? LEASE_BLOCK_FENCED : LEASE_BLOCK_ACCOUNT,
 		.gate = { .is_verified = is_verified, .is_fenced = is_fenced },
-		.settle_ms = SETTLE_TICKS * TICK_MS,
+		.is_shared = v->config->is_shared,
+		.settle_ms = SETTLE_MS,
 		.signer = pack_signer(),
 	};
 }
@@ -336,9 +338,12 @@ int live_claim(struct live *v, struct lease_claim *claim)
 	int64_t row;
 	int is_stale;
 
+	/* As in claim_until. The only process of a store knows when its requests are over. */
+	if (v->config->is_shared)
+		event.u.claim.until_ms = v->now_ms + PERMIT_MS + PERMIT_GUARD_MS;
 	live_open(v);
 	is_stale = step->epoch != v->a.lease.epoch;
-	claim->evidence.begun_ms = v->now_ms - (int64_t)step->begun * TICK_MS;
+	claim->evidence.begun_ms = v->now_ms - (int64_t)step->begun * tick_ms(v->config);
 	claim->text = claim->text ? claim->text : "because";
 	row = claim->row;
 	live_apply(v, &event);

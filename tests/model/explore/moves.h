@@ -8,6 +8,7 @@
  *	moves_delete.c	steps that delete
  *	moves_keep.c	steps that protect retained resources, and lift the protection
  *	moves_world.c	provider, people, clients, operators, crashes, time
+ *	moves_takeover.c another daemon claims the account
  */
 #pragma once
 
@@ -82,6 +83,7 @@ void move_ready(struct mover *m);
 void move_give_up(struct mover *m);
 void move_list(struct mover *m);
 void move_listed(struct mover *m);
+void world_make(struct live *v, enum thing thing);
 /* moves_delete.c */
 void move_read(struct mover *m);
 void move_seen(struct mover *m);
@@ -112,3 +114,10 @@ void move_protect_read(struct mover *m);
 void move_protected(struct mover *m);
 void world_lift(struct live *v, enum thing thing);
 void world_protect(struct live *v, enum thing thing);
+/* moves_world.c */
+/* A daemon begins with what the store says. */
+void world_restart(struct live *v);
+/* moves_takeover.c */
+void move_takeover(struct mover *m);
+/* Can the daemon that lost the account still delete something, or lift its protection? */
+int deposed_may_delete(const struct world *w);

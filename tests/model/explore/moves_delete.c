@@ -291,7 +291,7 @@ void move_follow(struct mover *m)
 	}
 	follow_end(m, v, is_seen ? AT_END : AT_ABSENT, is_seen ? "found" : "not found");
 	/* After this time the delete is repeated. */
-	if (!is_seen || row->changed < SETTLE_TICKS)
+	if (!is_seen || row->changed < settle_ticks(m->live.config))
 		return;
 	v = move_begin(m);
 	step_saw(v, 1);

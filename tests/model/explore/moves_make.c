@@ -50,10 +50,9 @@ void move_intend(struct mover *m)
 	move_end(m, HEALTHY, "intend %s: %s", thing_name(thing), rc ? "no" : "ok");
 }
 
-static void make(struct live *v)
+void world_make(struct live *v, enum thing thing)
 {
-	enum thing thing = step_thing(&v->w);
-	struct object *o = step_object(v);
+	struct object *o = &v->w.objects[thing];
 
 	for (int i = SERVER_1; i <= SERVER_2; i++) {
 		if (thing != KEY && thing != (enum thing)i && object_exists(&v->w.objects[i]) &&
@@ -69,6 +68,11 @@ static void make(struct live *v)
 		.state = HIDDEN, .is_signed = 1,
 		.address = v->config->has_address && thing != KEY ? ADDRESS_USED : ADDRESS_NONE,
 	};
+}
+
+static void make(struct live *v)
+{
+	world_make(v, step_thing(&v->w));
 }
 
 void move_create(struct mover *m)

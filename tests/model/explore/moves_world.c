@@ -124,21 +124,23 @@ static uint8_t older(uint8_t age, int by, int most)
 /* Must the provider act before the next tick? It has `settle`, or longer to show an object. */
 static int is_due_at_the_provider(const struct config *c, const struct object *o)
 {
-	int most = c->is_tardy ? TARDY_TICKS : SETTLE_TICKS;
+	int most = c->is_tardy ? TARDY_TICKS : settle_ticks(c);
 
 	return (o->state == HIDDEN && o->age >= most - 1) ||
-	       (o->late != LATE_NOTHING && o->late_age >= SETTLE_TICKS - 1);
+	       (o->late != LATE_NOTHING && o->late_age >= settle_ticks(c) - 1);
 }
 
-static void age_rows(struct store *s, int by, int most, int least)
+static void age_rows(const struct config *config, struct store *s, int by)
 {
+	int most = age_most(config), least = lands_least(config);
+
 	for (size_t i = 0; i < ROWS_MOST && s->rows[i].state; i++) {
 		struct row *row = &s->rows[i];
 
 		row->created = older(row->created, by, most);
 		row->changed = older(row->changed, by, most);
 		row->lands = (int16_t)(row->lands - by > least ? row->lands - by : least);
-		row->lands = until_counts(row->state) ? row->lands : 0;
+		row->lands = until_counts(config, row->state) ? row->lands : 0;
 		if (row->absent_count && !row_is_over(row))
 			row->absent_age = older(row->absent_age, by, most);
 	}
@@ -157,8 +159,11 @@ static void tick(struct mover *m)
 		if (is_due_at_the_provider(m->live.config, &m->from->objects[i]))
 			return;
 	}
+	if (m->from->deposed.left == 1)
+		return;
 	v = move_begin(m);
-	age_rows(&v->w.store, 1, age_most(v->config), lands_least(v->config));
+	v->w.deposed.left -= v->w.deposed.left > 0;
+	age_rows(v->config, &v->w.store, 1);
 	for (int i = 0; i < OBJECTS; i++) {
 		struct object *o = &v->w.objects[i];
 
@@ -166,9 +171,9 @@ static void tick(struct mover *m)
 		o->late_age = o->late != LATE_NOTHING ? o->late_age + 1 : 0;
 	}
 	v->w.step.begun = is_idle ? 0 : v->w.step.begun + 1;
-	v->now_ms += v->shadow_of ? TICK_MS : 0;
+	v->now_ms += v->shadow_of ? tick_ms(v->config) : 0;
 	move_end(m, HEALTHY, "tick");
-	v->now_ms -= v->shadow_of ? TICK_MS : 0;
+	v->now_ms -= v->shadow_of ? tick_ms(v->config) : 0;
 }
 
 static void time_over(struct mover *m)
@@ -208,10 +213,9 @@ static void clock_jumps(struct mover *m)
 	if (v) {
 		for (size_t i = 0; i < ROWS_MOST; i++)
 			ends[i] = v->w.store.rows[i].lands;
-		age_rows(&v->w.store, age_most(v->config), age_most(v->config),
-			 lands_least(v->config));
+		age_rows(v->config, &v->w.store, age_most(v->config));
 		for (size_t i = 0; i < ROWS_MOST; i++)
-			v->w.store.rows[i].lands = (int16_t)(ends[i] - HOUR_MS / TICK_MS);
+			v->w.store.rows[i].lands = (int16_t)(ends[i] - HOUR_MS / tick_ms(v->config));
 		v->w.is_clock_suspect = 1;
 		v->w.is_time_over = 1;
 		live_apply(v, &event);
@@ -226,7 +230,7 @@ static void clock_jumps(struct mover *m)
 		return;
 	v = move_begin(m);
 	v->w.is_clock_suspect = 0;
-	age_rows(&v->w.store, age_most(v->config), age_most(v->config), lands_least(v->config));
+	age_rows(v->config, &v->w.store, age_most(v->config));
 	move_end(m, HEALTHY, "the clock is trusted again");
 }
 
@@ -244,7 +248,8 @@ static int is_being_deleted(const struct world *w)
 		     w->objects[row->thing].late == LATE_LIFT))
 			return 1;
 	}
-	return w->step.at == AT_DELETE || w->step.at == AT_LIFT_LABEL || w->step.at == AT_LIFT;
+	return w->step.at == AT_DELETE || w->step.at == AT_LIFT_LABEL || w->step.at == AT_LIFT ||
+	       deposed_may_delete(w);
 }
 
 struct ask {
@@ -490,7 +495,7 @@ static void probe(struct mover *m)
 	move_end(m, HEALTHY, "probe: ours");
 }
 
-static void restart(struct live *v)
+void world_restart(struct live *v)
 {
 	v->w.step = (struct step){ 0 };
 	/* The fence is stored. */
@@ -506,7 +511,7 @@ static void crash(struct mover *m)
 
 	if (!v)
 		return;
-	restart(v);
+	world_restart(v);
 	move_end(m, FAULTY, "CRASH");
 }
 
@@ -550,7 +555,9 @@ static void take_over(struct mover *m)
 		event.u.seen.row = i + 1;
 		live_apply(v, &event);
 	}
-	v->w.account = v->w.is_other_project ? ACCOUNT_UNKNOWN : ACCOUNT_VERIFIED;
+	/* A probe follows; it matters only if it is the first, or if it finds another project. */
+	v->w.account = v->w.is_other_project || !v->w.was_verified ? ACCOUNT_UNKNOWN :
+								     ACCOUNT_VERIFIED;
 	live_apply_kind(v, LEASE_EVENT_UNBLOCKED);
 	move_end(m, HEALTHY, "operator: TAKE OVER");
 }
@@ -576,7 +583,7 @@ static void copies(struct mover *m)
 		if (v->w.objects[i].promise == PROMISE_RECORDED && !v->w.store.is_retained)
 			v->w.objects[i].promise = PROMISE_NONE;
 	}
-	restart(v);
+	world_restart(v);
 	move_end(m, FAULTY, "the backup is RESTORED");
 }
 
@@ -606,4 +613,5 @@ void move_world(struct mover *m)
 	fence(m);
 	take_over(m);
 	copies(m);
+	move_takeover(m);
 }

@@ -85,19 +85,31 @@ void pack_init(void)
 
 /* ---- out of bytes ---------------------------------------------------------------------------- */
 
-static int64_t ago(int64_t now_ms, int age)
+/* The times of a row are `age` ticks before `now_ms`. */
+struct clock {
+	int64_t now_ms;
+	int tick_ms;
+};
+
+static int64_t ago(const struct clock *clock, int age)
 {
-	return now_ms - (int64_t)age * TICK_MS;
+	return clock->now_ms - (int64_t)age * clock->tick_ms;
 }
 
-int until_counts(uint32_t state)
+int until_counts(const struct config *config, uint32_t state)
 {
+	/* The end of a permit is still to come if its owner is not there any longer. */
+	if (config->is_shared)
+		return !lessor_state_is_over(state);
 	return lessor_state_is_unsettled(state) || state == LESSOR_STATE_DELETE_UNKNOWN ||
 	       state == LESSOR_STATE_UNPROTECT_UNKNOWN;
 }
 
-static void open_row(const struct row *from, int64_t n, int64_t now_ms, struct resource *r)
+static void open_row(const struct config *config, const struct row *from, int64_t n, int64_t now_ms,
+		     struct resource *r)
 {
+	struct clock clock = { now_ms, tick_ms(config) };
+
 	*r = (struct resource){
 		.n = n,
 		.lease = 1,
@@ -105,17 +117,19 @@ static void open_row(const struct row *from, int64_t n, int64_t now_ms, struct r
 		.kind = thing_kind(from->thing),
 		.state = from->state,
 		.ours = from->is_ours,
-		.created_ms = ago(now_ms, from->created),
-		.changed_ms = ago(now_ms, from->changed),
+		.created_ms = ago(&clock, from->created),
+		.changed_ms = ago(&clock, from->changed),
 		.seen_ms = from->is_seen ? now_ms - HOUR_MS : 0,
-		.first_absent_ms = from->absent_count ? ago(now_ms, from->absent_age) : 0,
+		.first_absent_ms = from->absent_count ? ago(&clock, from->absent_age) : 0,
 		.absent_count = from->absent_count,
 		.deletes_unknown = from->deletes_unknown,
 		.retain_epoch = from->retain_epoch,
 		.label_known = from->label_known,
 		.protect_by = from->protect_by,
 		.marked_ms = from->is_marked ? now_ms - HOUR_MS : 0,
-		.until_ms = until_counts(from->state) ? now_ms + from->lands * TICK_MS : 0,
+		.until_ms = until_counts(config, from->state) ?
+				    now_ms + (int64_t)from->lands * clock.tick_ms :
+				    0,
 	};
 	TEXT_SET(r->account, "acc");
 	TEXT_SET(r->name, names[from->thing]);
@@ -166,7 +180,8 @@ static void open_attempts(const struct store *s, struct ledger *ledger)
 	ledger->attempt_count = s->attempts;
 }
 
-void pack_open(const struct world *w, int64_t now_ms, struct lease_aggregate *into)
+void pack_open(const struct config *config, const struct world *w, int64_t now_ms,
+	       struct lease_aggregate *into)
 {
 	struct ledger *ledger = &into->ledger;
 	const struct store *s = &w->store;
@@ -177,15 +192,15 @@ void pack_open(const struct world *w, int64_t now_ms, struct lease_aggregate *in
 	open_attempts(s, ledger);
 	ledger->resource_count = 0;
 	for (size_t i = 0; i < ROWS_MOST && s->rows[i].state; i++)
-		open_row(&s->rows[i], (int64_t)++ledger->resource_count, now_ms,
+		open_row(config, &s->rows[i], (int64_t)++ledger->resource_count, now_ms,
 			 &ledger->resources[i]);
 }
 
 /* ---- into bytes -------------------------------------------------------------------------------- */
 
-static uint8_t age(int64_t now_ms, int64_t at_ms, int most)
+static uint8_t age(const struct clock *clock, int64_t at_ms, int most)
 {
-	int64_t ticks = (now_ms - at_ms) / TICK_MS;
+	int64_t ticks = (clock->now_ms - at_ms) / clock->tick_ms;
 
 	return (uint8_t)(ticks < most ? ticks : most);
 }
@@ -196,12 +211,13 @@ static int change_counts(const struct resource *r)
 	return lessor_state_is_unsettled(r->state) || r->state == LESSOR_STATE_DELETING;
 }
 
-static int16_t lands(const struct resource *r, int64_t now_ms, int least)
+static int16_t lands(const struct config *config, const struct resource *r, int64_t now_ms)
 {
+	int least = lands_least(config), tick = tick_ms(config);
 	int64_t ms = r->until_ms - now_ms;
-	int64_t ticks = ms > 0 ? (ms + TICK_MS - 1) / TICK_MS : ms / TICK_MS;
+	int64_t ticks = ms > 0 ? (ms + tick - 1) / tick : ms / tick;
 
-	if (!until_counts(r->state))
+	if (!until_counts(config, r->state))
 		return 0;
 	return (int16_t)(ticks > least ? ticks : least);
 }
@@ -221,10 +237,11 @@ static int thing_of(const struct resource *r)
 	return -1;
 }
 
-static const char *close_row(const struct resource *r, int64_t now_ms, int most, int least,
+static const char *close_row(const struct config *config, const struct resource *r, int64_t now_ms,
 			     struct row *ret)
 {
-	int thing = thing_of(r);
+	struct clock clock = { now_ms, tick_ms(config) };
+	int most = age_most(config), thing = thing_of(r);
 
 	if (thing < 0)
 		return "model: a row of an unknown thing";
@@ -238,19 +255,19 @@ static const char *close_row(const struct resource *r, int64_t now_ms, int most,
 		.is_ours = (uint8_t)r->ours,
 		.has_id = r->id[0] != '\0',
 		.has_action = r->action[0] && r->state == LESSOR_STATE_DELETING,
-		.created = age(now_ms, creation_counts(r) ? r->created_ms : 0, most),
-		.changed = age(now_ms, change_counts(r) ? r->changed_ms : 0, most),
+		.created = age(&clock, creation_counts(r) ? r->created_ms : 0, most),
+		.changed = age(&clock, change_counts(r) ? r->changed_ms : 0, most),
 		.is_seen = r->seen_ms != 0,
 		.absent_count = (uint8_t)r->absent_count,
 		.absent_age = r->absent_count && !lessor_state_is_over(r->state) ?
-				      age(now_ms, r->first_absent_ms, most) :
+				      age(&clock, r->first_absent_ms, most) :
 				      0,
 		.deletes_unknown = r->deletes_unknown != 0,
 		.retain_epoch = (uint8_t)r->retain_epoch,
 		.label_known = (uint8_t)r->label_known,
 		.protect_by = (uint8_t)r->protect_by,
 		.is_marked = r->marked_ms != 0,
-		.lands = lands(r, now_ms, least),
+		.lands = lands(config, r, now_ms),
 	};
 	return NULL;
 }
@@ -300,7 +317,6 @@ const char *pack_close(const struct config *config, const struct lease_aggregate
 	for (size_t i = 0; i < ledger->attempt_count; i++)
 		ret->refused |= (uint8_t)((ledger->attempts[i].refused != 0) << i);
 	for (size_t i = 0; i < ledger->resource_count && !wrong; i++)
-		wrong = close_row(&ledger->resources[i], now_ms, age_most(config),
-				  lands_least(config), &ret->rows[i]);
+		wrong = close_row(config, &ledger->resources[i], now_ms, &ret->rows[i]);
 	return wrong;
 }

@@ -4,7 +4,7 @@
  * affect decisions), the running step, the provider, and the budgets. Every member is one
  * byte, so that states can be compared and hashed as bytes.
  *
- * Times are ages in ticks, capped at age_most(); two ticks are `settle`.
+ * Times are ages in ticks, capped at age_most(); `settle` is two ticks, or three short ones.
  */
 #pragma once
 
@@ -12,8 +12,7 @@
 
 #include "lease/aggregate.h"
 
-#define TICK_MS 30000
-#define SETTLE_TICKS 2
+#define SETTLE_MS 60000
 /* The deadline of a step: 90 seconds. */
 #define STEP_TICKS 3
 #define ROWS_MOST 6
@@ -118,6 +117,16 @@ struct step {
 	uint8_t verdict, error_class;
 };
 
+/*
+ * The request that the daemon was about to send when another one claimed the account. It may stand
+ * still, and send it later; nothing tells it, and whatever is answered decides nothing.
+ */
+struct deposed {
+	uint8_t at; /* AT_NOTHING: there is none, or it is over */
+	uint8_t row, writes;
+	uint8_t left; /* ticks until what permits it has ended */
+};
+
 /* ---- the whole world ------------------------------------------------------------------------ */
 
 /* The daemon's view: unverified since the start, verified, another project, ahead of the store. */
@@ -136,11 +145,13 @@ struct budget {
 	uint8_t fences;		/* another daemon raises the generation */
 	uint8_t clocks;		/* the wall clock jumps ahead */
 	uint8_t copies;		/* an older store is restored */
+	uint8_t takeovers;	/* another daemon claims the account */
 };
 
 struct world {
 	struct store store;
 	struct step step;
+	struct deposed deposed;
 	struct object objects[OBJECTS];
 	uint8_t account, was_verified;
 	uint8_t is_other_project;	/* the token opens another project now */
@@ -165,14 +176,25 @@ struct config {
 	int has_hours; /* cleanup may be owed for hours */
 	int has_until; /* a client names a time to keep it until, or cancels */
 	int is_tardy;  /* objects may be shown later than `settle` */
+	int is_shared; /* other daemons may own the account; ticks are short */
 	int is_long;   /* not run by CTest */
 	uint32_t states, moves;
 };
 
+static inline int tick_ms(const struct config *config)
+{
+	return config->is_shared ? 20000 : 30000;
+}
+
+static inline int settle_ticks(const struct config *config)
+{
+	return SETTLE_MS / tick_ms(config);
+}
+
 /* Greater ages make no difference. A slow step may have begun some time ago. */
 static inline int age_most(const struct config *config)
 {
-	return SETTLE_TICKS + (config->is_slow ? STEP_TICKS : 0);
+	return settle_ticks(config) + (config->is_slow ? STEP_TICKS : 0);
 }
 
 /* Whether it was over when a slow step began. */

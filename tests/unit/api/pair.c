@@ -157,6 +157,14 @@ static void node_find(void *arg, const char *account, struct relay_route *ret)
 	*ret = node->route;
 }
 
+static void node_seek(void *arg, const char *account)
+{
+	struct daemon_node *node = arg;
+
+	assert_string_equal(account, "one");
+	node->sought++;
+}
+
 static void on_request(struct http_exchange *ex, void *user)
 {
 	struct daemon_node *node = user;
@@ -189,6 +197,8 @@ static void node_start(struct daemon_node *node, const char *id)
 	memset(node->relay.key, 7, sizeof(node->relay.key));
 	node->relay.find = node_find;
 	node->relay.arg = node;
+	node->relay.seek = node_seek;
+	node->relay.seek_arg = node;
 	node->relay.wait_ms = pair_wait_ms;
 	assert_int_equal(store_open_reader(path, &node->reader, &err), 0);
 	parts.reader = node->reader;

@@ -27,6 +27,7 @@ struct daemon_node {
 	struct relay_route route; /* what it believes of the account */
 	char address[64];
 	uint64_t requests; /* that reached it */
+	uint64_t sought;   /* how often requests that wait asked for an owner */
 };
 
 struct proxy {

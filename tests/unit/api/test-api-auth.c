@@ -7,7 +7,7 @@
 
 /* ---- a store of tokens, a clock and a generator that the test turns ---------------------- */
 
-static struct token tokens[8];
+static struct token tokens[16];
 static int token_count;
 static int64_t epoch;
 static int looks;	 /* how often the epoch was read */
@@ -263,6 +263,10 @@ static void new_tokens_are_seen_and_a_broken_store_changes_nothing(void **state)
 	assert_int_equal(check(bearer(alice)), AUTH_REFUSED);
 }
 
+/* It has the form of a token. */
+static const char *const unknown =
+	"Bearer lsr_00000000000000aa_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
 /* Where no version tells that something has changed, each unknown token is looked for. */
 static void without_a_version_a_new_token_is_good_at_once(void **state)
 {
@@ -297,13 +301,13 @@ static void a_new_token_is_good_at_once(void **state)
 	assert_int_equal(looks, 1);
 	/* Nothing was committed since, so there is no new token. */
 	for (int i = 0; i < 10; i++)
-		assert_int_equal(check(bearer("x")), AUTH_REFUSED);
+		assert_int_equal(check(unknown), AUTH_REFUSED);
 	assert_int_equal(looks, 1);
 	/* A store that cannot be read is tried once a second, whatever is committed. */
 	broken = 1;
 	for (int i = 0; i < 10; i++) {
 		version++;
-		assert_int_equal(check(bearer("x")), AUTH_REFUSED);
+		assert_int_equal(check(unknown), AUTH_REFUSED);
 	}
 	assert_int_equal(looks, 2);
 	assert_int_equal(check(bearer(bob)), AUTH_OK);
@@ -312,6 +316,70 @@ static void a_new_token_is_good_at_once(void **state)
 	add("carol", TOKEN_USER, 0, carol);
 	assert_int_equal(check(bearer(carol)), AUTH_OK);
 	assert_int_equal(looks, 3);
+}
+
+/* A flood of them from one address, on a store that has no version; time passes 10 ms at a time. */
+static void bad_tokens_do_not_cost_a_read_each(void **state)
+{
+	char bob[TOKEN_TEXT_SIZE];
+	struct caller caller;
+	int refused = 0;
+
+	(void)state;
+	looks = 0;
+	/* What no token looks like, or what is none, is not looked for. */
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(auth_check(auth, i % 2 ? "Bearer x" : NULL, "192.0.2.3", 10,
+					    &caller),
+				 i < 10 ? AUTH_REFUSED : AUTH_LIMITED);
+	assert_int_equal(looks, 0);
+	for (int i = 0; i < 1000; i++) {
+		for (int k = 0; k < 20; k++)
+			auth_check(auth, unknown, "192.0.2.1", 10, &caller);
+		mono_ms += 10;
+	}
+	/* Ten a second, for ten seconds, and those that the address had left. */
+	assert_in_range(looks, 100, 111);
+	/* Meanwhile a new token from elsewhere is good at once. */
+	for (int i = 0; i < 5; i++) {
+		auth_check(auth, unknown, "192.0.2.1", 10, &caller);
+		add("bob", TOKEN_USER, 0, bob);
+		assert_int_equal(auth_check(auth, bearer(bob), "192.0.2.2", 10, &caller), AUTH_OK);
+	}
+	/* From the same address, within 100 ms. */
+	auth_check(auth, unknown, "192.0.2.1", 10, &caller);
+	add("carol", TOKEN_USER, 0, bob);
+	while (auth_check(auth, bearer(bob), "192.0.2.1", 10, &caller) != AUTH_OK) {
+		assert_in_range(++refused, 1, 10);
+		mono_ms += 10;
+		auth_check(auth, unknown, "192.0.2.1", 10, &caller);
+	}
+	assert_true(refused > 0);
+}
+
+/* Without a limit for addresses, and from many of them. */
+static void bad_tokens_of_many_addresses_do_not_either(void **state)
+{
+	char address[32], bob[TOKEN_TEXT_SIZE];
+	struct caller caller;
+	int refused = 0;
+
+	(void)state;
+	looks = 0;
+	for (int i = 0; i < 10000; i++) {
+		snprintf(address, sizeof(address), "10.0.%d.%d", i >> 8, i & 255);
+		auth_check(auth, unknown, address, i % 2 ? 0 : 10, &caller);
+		mono_ms += i % 10 == 0;
+	}
+	/* In a second, and the spare ones of the next. */
+	assert_in_range(looks, 20, 30);
+	add("bob", TOKEN_USER, 0, bob);
+	while (auth_check(auth, bearer(bob), "192.0.2.2", 10, &caller) != AUTH_OK) {
+		assert_in_range(++refused, 1, 100);
+		mono_ms++;
+		for (int i = 0; i < 10; i++)
+			auth_check(auth, unknown, "10.1.1.1", 0, &caller);
+	}
 }
 
 static void b149_refusals_are_counted_by_address(void **state)
@@ -361,6 +429,8 @@ int main(void)
 		TEST(new_tokens_are_seen_and_a_broken_store_changes_nothing),
 		TEST(a_new_token_is_good_at_once),
 		TEST(without_a_version_a_new_token_is_good_at_once),
+		TEST(bad_tokens_do_not_cost_a_read_each),
+		TEST(bad_tokens_of_many_addresses_do_not_either),
 		TEST(b149_refusals_are_counted_by_address),
 		cmocka_unit_test(an_ipv6_network_counts_as_one_and_the_table_is_bounded),
 	};

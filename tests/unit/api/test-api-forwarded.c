@@ -60,6 +60,13 @@ static void what_is_written_is_read(void **state)
 	assert_true(forwarded_is(&head));
 	assert_int_equal(forwarded_read(&head, key, &read), 0);
 	assert_memory_equal(&read, &f, sizeof(f));
+	/* The account is said of a create only. */
+	assert_null(strstr(lines.forwarded, "hetzner"));
+	TEXT_SET(f.account, "hetzner");
+	forwarded_write(&f, key, &head, "/v1/leases?a=b", &lines);
+	request_parse("/v1/leases?a=b", &lines);
+	assert_int_equal(forwarded_read(&head, key, &read), 0);
+	assert_memory_equal(&read, &f, sizeof(f));
 }
 
 static void the_longest_names_have_room(void **state)
@@ -71,6 +78,7 @@ static void the_longest_names_have_room(void **state)
 	memset(f.caller.owner, 'o', sizeof(f.caller.owner) - 1);
 	memset(f.caller.org, 'g', sizeof(f.caller.org) - 1);
 	memset(f.request_id, 'r', sizeof(f.request_id) - 1);
+	memset(f.account, 'a', sizeof(f.account) - 1);
 	f.sequence = 999999999999999999;
 	f.epoch = 999999999999999999;
 	forwarded_write(&f, key, NULL, "/", &lines);

@@ -12,11 +12,12 @@
 #define RELEASE "/v1/leases/" LEASE "/release"
 
 static struct relay_route route;
+static char found[32]; /* the account whose owner was asked for last */
 
 static void find(void *arg, const char *account, struct relay_route *ret)
 {
 	(void)arg;
-	assert_string_equal(account, "toy");
+	TEXT_SET(found, account);
 	*ret = route;
 }
 
@@ -121,6 +122,31 @@ static void a_create_is_given_to_the_engine_again(void **state)
 	stage_expect(201, "");
 }
 
+/* Another daemon, with another default, has made its lease: the engine found it by the key. */
+static void a_create_goes_to_the_account_of_its_lease(void **state)
+{
+	(void)state;
+	stage.hold = 1;
+	POST("/v1/leases", stage.alice, stage_create(",\"slug\":\"again\""));
+	assert_string_equal(found, "toy");
+	assert_string_equal(stage.held->account, "toy");
+	TEXT_SET(stage.held->account, "west");
+	lost();
+	go_on();
+	assert_non_null(stage.held);
+	assert_string_equal(found, "west");
+	assert_string_equal(stage.held->account, "west");
+	lost();
+	go_on();
+	assert_string_equal(stage.held->account, "west");
+	stage.hold = 0;
+	stage.held->result = RESULT_INVALID;
+	stage.held->done(stage.held);
+	stage.held = NULL;
+	go_on();
+	stage_expect(400, "invalid_request");
+}
+
 static void it_does_not_wait_for_ever(void **state)
 {
 	(void)state;
@@ -206,6 +232,7 @@ int main(void)
 		TEST(a_request_is_given_to_the_engine_again),
 		TEST(what_happened_meanwhile_counts),
 		TEST(a_create_is_given_to_the_engine_again),
+		TEST(a_create_goes_to_the_account_of_its_lease),
 		TEST(it_does_not_wait_for_ever),
 		TEST(what_has_no_epoch_does_not_wait),
 		TEST(a_decision_is_given_to_the_engine_once),

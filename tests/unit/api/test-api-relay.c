@@ -105,6 +105,31 @@ static void what_is_nobodys_is_answered_here(void **state)
 	assert_int_equal(told.status, 404);
 	told_clear(&told);
 	assert_int_equal(B->requests, 0);
+	assert_non_null(strstr(pair_control(BEAT, "heartbeat"), "not_found"));
+	/* Also while nobody owns anything. */
+	pair_owner_is_nobody();
+	pair_ask(A, &told, "POST", LEASE "/release", "{}");
+	assert_int_equal(told.status, 404);
+	told_clear(&told);
+	assert_int_equal(counters(A)->repeated, 0);
+}
+
+/* What it refuses has to be written, and only an owner writes. */
+static void a_cancellation_that_comes_first_goes_to_an_owner(void **state)
+{
+	struct told told;
+
+	(void)state;
+	pair_owner_is_b();
+	pair_ask(A, &told, "POST", LEASE "/cancel-create",
+		 "{\"createAttemptID\":\"cat_0123456789abcdef0123456789abcdef\"}");
+	assert_int_equal(told.status, 200);
+	told_clear(&told);
+	assert_int_equal(counters(A)->forwarded, 1);
+	pair_ask(A, &told, "POST", "/v1/leases", CREATE);
+	assert_int_equal(told.status, 409);
+	assert_string_equal(told_text(&told, "error", NULL), "create_canceled");
+	told_clear(&told);
 }
 
 /* Each believes that the other one is the owner. */
@@ -579,6 +604,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		PAIR_TEST(a_change_goes_to_the_owner_and_a_read_does_not),
 		PAIR_TEST(what_is_nobodys_is_answered_here),
+		PAIR_TEST(a_cancellation_that_comes_first_goes_to_an_owner),
 		PAIR_TEST(a_heartbeat_of_a_socket_goes_to_the_owner),
 		PAIR_TEST(a_request_is_forwarded_once),
 		PAIR_TEST(requests_wait_and_go_in_order_to_the_next_owner),

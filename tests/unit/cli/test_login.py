@@ -100,10 +100,7 @@ class Words(Login):
         self.assertEqual(os.listdir(self.home + "/.ssh"), ["id_ed25519.pub"])
 
     def test_u6_ports_are_tried_in_order(self):
-        closed = socket.create_server(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
-        closed.close()
-        self.script(self.machine(sshPort=str(port),
+        self.script(self.machine(sshPort="1",
                                  sshFallbackPorts=[str(self.listener.getsockname()[1])]))
         self.run_cli("ssh", "x", "--", "true", code=0)
         self.assertEqual(self.options()["Port"], str(self.listener.getsockname()[1]))

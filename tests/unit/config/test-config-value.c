@@ -79,9 +79,10 @@ static void peers(void **state)
 {
 	static const char *const good[] = { "a:1", "lessor-1.example.com:8480", "[::1]:65535",
 					    "192.0.2.1:8480" };
-	static const char *const bad[] = { "a",	      ":1",    "a:",	     "a:0",
-					   "a:65536", "a/b:1", "::1:8480",   "[]:1",
-					   "[x]:1",   "-a:1",  "http://a:1", "a b:1" };
+	static const char *const bad[] = { "a",	      ":1",	  "a:",		"a:0",
+					   "a:65536", "a/b:1",	  "::1:8480",	"[]:1",
+					   "[x]:1",   "-a:1",	  "http://a:1", "a b:1",
+					   "[::]:1",  "0.0.0.0:1" };
 	struct err err = { 0 };
 	char out[64];
 

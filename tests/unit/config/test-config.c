@@ -237,11 +237,13 @@ static void the_password_is_in_a_file_of_its_own(void **state)
 		"postgresql://me:geheim@host/x",       "postgres://me:geheim@a,b/x",
 		"postgresql://host/x?password=geheim", "postgresql:///?user=a&password=geheim",
 		"postgresql:///x?sslpassword=geheim",  "postgresql:///x?p%61ssword=geheim",
+		"postgresql://me:ge/heim@host/x",      "postgresql://me:geheim@ge/heim@host/x",
 	};
 	static const char *const taken[] = {
 		"postgresql://host:5432/x",
 		"postgresql://me@host:5432/x?passfile=/a",
 		"postgresql:///x?application_name=password",
+		"postgresql://host:5432/x?application_name=me@home",
 	};
 	char keys[400];
 	struct config *c;

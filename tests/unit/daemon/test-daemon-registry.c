@@ -139,6 +139,33 @@ static void the_thread_does_the_rounds(void **state)
 	registry_free(b);
 }
 
+/* Its own rounds are an hour apart. */
+static void who_seeks_an_owner_gets_a_round(void **state)
+{
+	struct registry_config config = {
+		.env = &env, .store = path, .version = "9", .round_ms = 3600000
+	};
+	int64_t until = env_mono_ms(&env) + 20000;
+	struct daemon_registry *a, *b = registry_make(path);
+	struct err err = { 0 };
+	struct store *reader;
+
+	(void)state;
+	assert_int_equal(registry_new(&config, &a, &err), 0);
+	assert_int_equal(store_open_reader(path, &reader, &err), 0);
+	assert_int_equal(registry_start(a, "http://127.0.0.1:1", &err), 0);
+	while (alive(a) < 1 || rows(reader) < 1)
+		assert_true(env_mono_ms(&env) < until);
+	round_run(b);
+	while (alive(a) < 2) {
+		assert_true(env_mono_ms(&env) < until);
+		registry_seek(a);
+	}
+	store_close(reader);
+	registry_free(a);
+	registry_free(b);
+}
+
 static void count_account(void *arg, const struct owned_view *view)
 {
 	*(int *)arg += view->daemon[0] != '\0' && view->epoch == 1;
@@ -202,6 +229,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(daemons_find_each_other, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_thread_does_the_rounds, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_seeks_an_owner_gets_a_round, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_others_all_is_ours, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_database_that_does_not_answer_is_no_end, setup,
 						teardown),

@@ -35,14 +35,17 @@ static int claim(void *arg, struct store **ret, struct err *err)
 	struct owned *o = arg;
 
 	REQUIRE(!o->store);
+	if (atomic_load(&o->is_taken)) {
+		sem_post(&o->refused);
+		return 1;
+	}
 	if (o->refusals > 0)
 		return --o->refusals % 2 ? 1 : err_set(err, ERR_IO, "nobody can tell");
 	/* Fails if the last life has not closed it. */
 	REQUIRE(store_open(o->path, &o->env, &o->store, err) == 0);
 	o->is_lost = 0;
 	o->renewed_ms = env_mono_ms(&o->env);
-	o->seq++;
-	o->owed_ms = atomic_load(&o->gap_ms);
+	o->owed_ms = o->gaps_ms = atomic_load(&o->gap_ms);
 	*ret = o->store;
 	atomic_fetch_add(&o->claims, 1);
 	sem_post(&o->claimed);
@@ -62,7 +65,6 @@ static int renew(void *arg, struct store *store, struct err *err)
 		return err_set(err, ERR_IO, "overtaken");
 	}
 	o->renewed_ms = env_mono_ms(&o->env);
-	o->seq++;
 	if (atomic_exchange(&o->must_renew, 0))
 		sem_post(&o->renewed);
 	return 0;
@@ -75,8 +77,7 @@ static void look(void *arg, const struct store *store, struct engine_owned *ret)
 
 	REQUIRE(store == o->store);
 	atomic_fetch_add(&o->looks, 1);
-	ret->seq = o->seq;
-	ret->gap_ms = o->owed_ms;
+	ret->gaps_ms = o->gaps_ms;
 	ret->is_owed = o->owed_ms > 0;
 	ret->must_renew = atomic_load(&o->must_renew);
 	ret->until_mono_ms = o->renewed_ms + TTL_MS;
@@ -158,7 +159,9 @@ static int64_t clock_ms(const struct owned *o, clockid_t clock)
 
 static int64_t wall_ms(void *data)
 {
-	return clock_ms(data, CLOCK_REALTIME);
+	struct owned *o = data;
+
+	return clock_ms(o, CLOCK_REALTIME) + atomic_load(&o->wall_ms);
 }
 
 static int64_t mono_ms(void *data)
@@ -186,6 +189,7 @@ void owned_make(struct owned *o)
 	o->env.wall_ms = wall_ms;
 	o->env.mono_ms = mono_ms;
 	sem_init(&o->claimed, 0, 0);
+	sem_init(&o->refused, 0, 0);
 	sem_init(&o->spun, 0, 0);
 	sem_init(&o->renewed, 0, 0);
 	o->ownership = (struct engine_ownership){
@@ -241,6 +245,7 @@ void owned_remove(struct owned *o)
 	}
 	REQUIRE(rmdir(o->folder) == 0);
 	sem_destroy(&o->claimed);
+	sem_destroy(&o->refused);
 	sem_destroy(&o->spun);
 	sem_destroy(&o->renewed);
 }

@@ -48,19 +48,22 @@ struct owned {
 	atomic_int claims;     /* that succeeded */
 	atomic_int looks;      /* of the engine at what it owns */
 	atomic_int is_blind;   /* what it owns may be over */
+	atomic_int is_taken;   /* somebody else is the owner: claims are refused */
 	atomic_int clock_left; /* looks at the monotonic clock until `spun` */
 	sem_t spun;
 	atomic_llong ahead_ms; /* both clocks, of the real ones */
+	atomic_llong wall_ms;  /* the wall clock alone, in addition */
 	atomic_llong gap_ms;   /* of the next claim */
 	/* called when leases were credited with it; NULL: that is not recorded */
 	void (*credited)(struct owned *o);
 	sem_t claimed; /* once for each */
+	sem_t refused; /* the same, while is_taken */
 	/* chooses the next loss after one happened; NULL: there is none */
 	void (*next)(struct owned *o);
 
 	/* engine thread */
 	struct store *store;
-	int64_t renewed_ms, seq, owed_ms;
+	int64_t renewed_ms, gaps_ms, owed_ms;
 	int is_lost, refusals;
 	atomic_int must_renew; /* at once; until it is */
 	sem_t renewed;	       /* once for each of those */

@@ -44,6 +44,48 @@ static void a_clock_that_stays_is_believed(void **state)
 	assert_int_equal(world_alive(&w), 0);
 }
 
+/* The account is lost, and claimed again by the same process. */
+static void next_life(void)
+{
+	w.d.config.clock = core_clock_known(w.d.core);
+	world_restart(&w, NULL);
+	world_settle(&w);
+}
+
+static void a_doubt_outlasts_a_life(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	jump(2 * HOUR);
+	assert_true(core_clock_is_suspect(w.d.core));
+	world_pass(&w, MINUTE);
+	next_life();
+	assert_true(core_clock_is_suspect(w.d.core));
+	world_pass(&w, 8 * MINUTE);
+	next_life();
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	/* And ends when it would have without. */
+	world_pass(&w, 2 * MINUTE);
+	assert_false(core_clock_is_suspect(w.d.core));
+	world_pass(&w, MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
+}
+
+static void a_jump_between_two_lives_is_one(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	w.d.config.clock = core_clock_known(w.d.core);
+	w.d.wall_off_ms += 2 * HOUR;
+	world_restart(&w, NULL);
+	world_settle(&w);
+	world_pass(&w, 5 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+	jump(-2 * HOUR);
+	world_pass(&w, 15 * MINUTE);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+}
+
 static void a_release_works_all_the_same(void **state)
 {
 	struct asked a = { 0 };
@@ -467,6 +509,65 @@ static void a_heartbeat_by_a_slow_clock_is_not_old(void **state)
 	assert_int_equal(lease(ID).state, LEASE_EXPIRED);
 }
 
+/* What the store's clock says goes on when the machine's is set, before it is measured again. */
+static void a_step_of_an_owners_clock_moves_nothing(void **state)
+{
+	struct asked a = { 0 };
+
+	(void)state;
+	create_ready(ID);
+	move_to(-MINUTE);
+	world_pass(&w, MINUTE);
+	w.delete_refusals = 1;
+	world_release(&w, &a, ID, 1);
+	w.d.wall_off_ms += 20 * MINUTE;
+	assert_int_equal(core_now(w.d.core), w.d.now_ms);
+	world_pass(&w, SECOND);
+	assert_int_equal(core_clock_is_suspect(w.d.core), 0);
+	core_store_clock(w.d.core, -19 * MINUTE);
+	assert_int_equal(core_now(w.d.core), w.d.now_ms);
+	world_pass(&w, MINUTE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+	assert_in_range(lease(ID).ended_ms, w.d.now_ms - 2 * MINUTE, w.d.now_ms);
+}
+
+/* Tokens end by the machine's clock, which no engine on a shared store goes by. */
+static void a_step_of_an_owners_clock_is_told_to_others(void **state)
+{
+	struct env_clock clock = { 0 };
+
+	(void)state;
+	w.d.env.clock = &clock;
+	move_to(-MINUTE);
+	create_ready(ID);
+	world_pass(&w, 2 * SECOND);
+	assert_false(env_is_clock_suspect(&w.d.env));
+	w.d.wall_off_ms += 24 * HOUR;
+	world_pass(&w, 2 * SECOND);
+	assert_true(env_is_clock_suspect(&w.d.env));
+	assert_in_range(env_likely_ms(&w.d.env), w.d.now_ms - MINUTE, w.d.now_ms + MINUTE);
+	w.d.wall_off_ms -= 24 * HOUR;
+	world_pass(&w, 2 * SECOND);
+	assert_false(env_is_clock_suspect(&w.d.env));
+	world_restart(&w, NULL);
+	w.d.env.clock = NULL;
+}
+
+/* The store's own clock may be set: that is noticed before anything is decided by it. */
+static void a_step_of_the_stores_clock_is_doubted(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	move_to(-MINUTE);
+	world_pass(&w, MINUTE);
+	assert_int_equal(core_begin(w.d.core, NULL), 0);
+	core_store_clock(w.d.core, 10 * HOUR);
+	assert_int_equal(core_clock_is_suspect(w.d.core), 1);
+	assert_int_equal(core_flush(w.d.core, NULL), 0);
+	world_pass(&w, SECOND);
+	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
+}
+
 /* Its answer took longer, or the clock was set; permits end too late rather than too early. */
 static void the_least_difference_is_the_clock(void **state)
 {
@@ -490,6 +591,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_jump_forward_ends_nothing_at_once),
 		TEST(a_clock_that_stays_is_believed),
+		TEST(a_doubt_outlasts_a_life),
+		TEST(a_jump_between_two_lives_is_one),
 		TEST(a_release_works_all_the_same),
 		TEST(a_machine_in_the_making_is_not_given_up),
 		TEST(a_jump_back_calls_in_what_is_owed),
@@ -500,6 +603,9 @@ int main(void)
 		TEST(an_engine_that_ends_says_no_more),
 		TEST(an_owner_whose_clock_is_ahead_ends_nothing_early),
 		TEST(a_heartbeat_by_a_slow_clock_is_not_old),
+		TEST(a_step_of_an_owners_clock_moves_nothing),
+		TEST(a_step_of_an_owners_clock_is_told_to_others),
+		TEST(a_step_of_the_stores_clock_is_doubted),
 		TEST(the_least_difference_is_the_clock),
 		TEST(d9_a_wrong_clock_at_a_start_ends_nothing),
 		TEST(d9_days_off_are_believed_when_the_provider_says_so),

@@ -42,10 +42,11 @@ struct side {
 static struct side sides[2];
 
 /* Each should own the account of its own number. */
-static size_t rank(void *arg, const char *account)
+static size_t rank(void *arg, const char *account, const char *without)
 {
 	struct side *side = arg;
 
+	(void)without;
 	return !atomic_load(&side->is_alone) && strcmp(account, names[side->number]) != 0;
 }
 
@@ -220,6 +221,7 @@ static void each_serves_its_own(void **state)
 	for (int i = 0; i < ACCOUNTS; i++) {
 		create_init(&a, i, 0);
 		a.request.wait_ms = 60000;
+		TEXT_SET(a.request.create.attempt_token, "cat_0123456789abcdef0123456789abcdef");
 		assert_in_range(run_until_served(&sides[i], &a), RESULT_CREATED, RESULT_REPLAY);
 		assert_int_equal(a.request.lease.state, LEASE_ACTIVE);
 		assert_int_equal(machines(i), 1);
@@ -244,6 +246,34 @@ static void each_serves_its_own(void **state)
 	a.request.caller.role = TOKEN_ADMIN;
 	assert_int_equal(run(&sides[0], &a), RESULT_UNAVAILABLE);
 	assert_string_equal(a.request.code, "account_elsewhere");
+}
+
+/* A create that came first elsewhere, for another account: whose engine answers, the request says. */
+static void a_repeated_create_is_of_its_account(void **state)
+{
+	static struct ask a;
+
+	(void)state;
+	for (int by_id = 0; by_id < 2; by_id++) {
+		create_init(&a, 0, 0);
+		TEXT_SET(a.request.create.id, by_id ? "cbx_000001000000" : "");
+		TEXT_SET(a.request.idempotency_key, by_id ? "" : "cbx_000001000000");
+		TEXT_SET(a.request.body_hash, "cbx_000001000000");
+		TEXT_SET(a.request.create.attempt_token, "cat_0123456789abcdef0123456789abcdef");
+		run(&sides[0], &a);
+		assert_true(ask_is_moving(&a));
+		assert_string_equal(a.request.account, "south");
+		assert_int_equal(run(&sides[1], &a), RESULT_REPLAY);
+		assert_string_equal(a.request.lease.id, "cbx_000001000000");
+	}
+	/* What is not told of the lease of somebody else: neither where it is, nor what it is. */
+	create_init(&a, 0, 0);
+	TEXT_SET(a.request.create.id, "cbx_000001000000");
+	TEXT_SET(a.request.create.attempt_token, "cat_0123456789abcdef0123456789abcdef");
+	TEXT_SET(a.request.caller.owner, "mallory");
+	assert_int_equal(run(&sides[0], &a), RESULT_CONFLICT);
+	assert_string_equal(a.request.code, "lease_id_conflict");
+	assert_string_equal(a.request.lease.id, "");
 }
 
 /* One stops: the other has both within moments, and its leases with them. */
@@ -567,9 +597,14 @@ static void a_fresh_start_lists(void **state)
 static void a_stopped_create_stops_creates_only(void **state)
 {
 	static const char sql[] = "SELECT epoch FROM shard WHERE account = 'north'";
+	static const struct shard_claim claim = { .account = "west",
+						  .nonce = "33333333333333333333333333333333",
+						  .address = "other",
+						  .ttl_ms = 60000 };
 	static struct ask a;
 	struct side *side = &sides[0];
 	struct store *other = NULL;
+	struct shard row;
 	int64_t epoch, begun;
 
 	(void)state;
@@ -577,6 +612,7 @@ static void a_stopped_create_stops_creates_only(void **state)
 	assert_in_range(run_until_served(side, &a), RESULT_CREATED, RESULT_REPLAY);
 	epoch = postgres_number(url, sql);
 	assert_int_equal(store_open_tool(url, &side->env, &other, NULL), 0);
+	assert_int_equal(shard_claim(other, &claim, &row, NULL), 0);
 	assert_int_equal(store_begin(other, NULL), 0);
 	assert_int_equal(store_create_lock(other, NULL), 0);
 	begun = env_mono_ms(&side->env);
@@ -599,6 +635,68 @@ static void a_stopped_create_stops_creates_only(void **state)
 	assert_int_equal(postgres_number(url, sql), epoch);
 	for (int n = LEASES + 20; n < LEASES + 22; n++) {
 		release_init(&a, 0, n);
+		a.request.wait_ms = 600000;
+		assert_int_equal(run_until_served(side, &a), RESULT_OK);
+	}
+	assert_int_equal(machines(0), 0);
+}
+
+/* Whoever reads a resource of that lease gets an error. */
+static void lease_damage(int64_t n)
+{
+	char sql[800];
+
+	snprintf(sql, sizeof(sql),
+		 "CREATE FUNCTION is_whole(lease bigint) RETURNS boolean LANGUAGE plpgsql VOLATILE"
+		 " COST 1000000 AS $$ BEGIN IF lease = %lld THEN RAISE 'missing chunk number 0'; END IF;"
+		 " RETURN true; END $$; ALTER TABLE resource RENAME TO resource_kept;"
+		 " CREATE VIEW resource AS SELECT * FROM resource_kept WHERE is_whole(lease)",
+		 (long long)n);
+	postgres_sql(url, sql);
+}
+
+static void lease_mend(void)
+{
+	postgres_sql(url, "DROP VIEW resource; ALTER TABLE resource_kept RENAME TO resource;"
+			  " DROP FUNCTION is_whole");
+}
+
+/* It is due, and has missed some time: the account is served, and the others get their time. */
+static void a_lease_that_cannot_be_read_stops_no_other(void **state)
+{
+	static const char epoch_sql[] = "SELECT epoch FROM shard WHERE account = 'north'";
+	static struct ask a;
+	struct side *side = &sides[0];
+	int64_t epoch, n;
+
+	(void)state;
+	for (int i = 30; i < 33; i++) {
+		create_init(&a, 0, LEASES + i);
+		a.request.wait_ms = 60000;
+		assert_in_range(run_until_served(side, &a), RESULT_CREATED, RESULT_REPLAY);
+	}
+	n = postgres_number(url, "SELECT n FROM lease WHERE id = 'cbx_000000000041'");
+	lease_damage(n);
+	postgres_sql(url, "UPDATE lease SET due_ms = 1 WHERE id = 'cbx_000000000041'");
+	epoch = postgres_number(url, epoch_sql);
+	postgres_sql(url, "UPDATE shard SET owner = '', renewed_ms = renewed_ms - 1800000,"
+			  " watched_ms = watched_ms - 1800000 WHERE account = 'north'");
+	sql_await("SELECT (count(*) = 2)::int FROM lease WHERE credit_ms >= 1800000"
+		  " AND id IN ('cbx_000000000040', 'cbx_000000000042')");
+	sql_await("SELECT (now_ms - watched_ms < 60000)::int FROM shard, (SELECT (extract(epoch FROM"
+		  " clock_timestamp()) * 1000)::bigint AS now_ms) t WHERE account = 'north'");
+	ask_init(&a, REQUEST_HEARTBEAT, "cbx_000000000042");
+	TEXT_SET(a.request.account, "north");
+	assert_int_equal(run(side, &a), RESULT_OK);
+	assert_int_equal(postgres_number(url, epoch_sql), epoch + 1);
+	/* Nobody missed anything, and it is due at once. */
+	postgres_sql(url, "UPDATE shard SET owner = '' WHERE account = 'north'");
+	sql_await("SELECT (owner <> '')::int FROM shard WHERE account = 'north'");
+	assert_int_equal(run_until_served(side, &a), RESULT_OK);
+	assert_int_equal(postgres_number(url, epoch_sql), epoch + 2);
+	lease_mend();
+	for (int i = 30; i < 33; i++) {
+		release_init(&a, 0, LEASES + i);
 		a.request.wait_ms = 600000;
 		assert_int_equal(run_until_served(side, &a), RESULT_OK);
 	}
@@ -633,9 +731,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_database_that_is_away_is_named),
 		cmocka_unit_test(each_serves_its_own),
+		cmocka_unit_test(a_repeated_create_is_of_its_account),
 		cmocka_unit_test(the_other_takes_over),
 		cmocka_unit_test(connections_are_ended),
 		cmocka_unit_test(a_stopped_create_stops_creates_only),
+		cmocka_unit_test(a_lease_that_cannot_be_read_stops_no_other),
 		cmocka_unit_test(a_frozen_row_stops_deletes),
 		cmocka_unit_test(a_presumed_permit_stops_retention),
 		cmocka_unit_test(a_freeze_counts_at_once),

@@ -248,6 +248,46 @@ static void a_stop_without_an_account_is_idle(void **state)
 	assert_int_equal(atomic_load(&o.claims), 2);
 }
 
+/* The pause between two claims is an hour, and shorter if somebody waits for an owner. */
+static void claim_pauses(int64_t seek_ms)
+{
+	owned_stop(&o);
+	o.ownership.retry_ms = 3600000;
+	o.ownership.seek_ms = seek_ms;
+	atomic_store(&o.is_taken, 1);
+	owned_start(&o);
+	event_await(&o.refused);
+}
+
+static void who_waits_makes_it_claim(void **state)
+{
+	(void)state;
+	claim_pauses(0);
+	atomic_store(&o.is_taken, 0);
+	engine_seek(o.engine);
+	owned_claimed(&o);
+}
+
+static void who_waits_does_not_make_it_claim_all_the_time(void **state)
+{
+	static struct ask a;
+	int count;
+
+	(void)state;
+	claim_pauses(60000);
+	for (int i = 0; i < 100; i++) {
+		engine_seek(o.engine);
+		ask_init(&a, REQUEST_HEARTBEAT, "cbx_000000000000");
+		ask_run(&o, &a);
+		assert_true(ask_is_moving(&a));
+	}
+	sem_getvalue(&o.refused, &count);
+	assert_int_equal(count, 0);
+	owned_advance(&o, 60000);
+	engine_seek(o.engine);
+	event_await(&o.refused);
+}
+
 /* Waits until the engine has made so many turns. */
 static void turns_await(int count)
 {
@@ -296,6 +336,26 @@ static void nothing_expires_while_another_may_own_it(void **state)
 	for (int i = 0; i < 100 && lease_in_file(&rows).state == LEASE_PROVISIONING; i++)
 		turns_await(20);
 	assert_int_equal(lease_in_file(&rows).state, LEASE_FAILED);
+}
+
+/* The clock was set, and the life that has seen it ends. */
+static void a_doubted_clock_is_doubted_in_the_next_life(void **state)
+{
+	static struct ask a;
+	size_t rows;
+
+	(void)state;
+	atomic_store(&is_idle, 1);
+	create_init(&a, 3600000);
+	a.request.wait_ms = 0;
+	assert_int_equal(ask_run(&o, &a), RESULT_CREATED);
+	atomic_store(&o.wall_ms, 2 * 3600000);
+	turns_await(20);
+	owned_lose(&o, LOSS_AT_RENEWAL, 0);
+	owned_advance(&o, 0);
+	owned_claimed(&o);
+	turns_await(20);
+	assert_int_equal(lease_in_file(&rows).state, LEASE_PROVISIONING);
 }
 
 static void an_account_is_yielded_when_no_step_runs(void **state)
@@ -382,8 +442,11 @@ int main(void)
 		T(a_claim_is_lost_with_its_batch),
 		T(a_stop_waits_for_steps_of_a_lost_life),
 		T(a_stop_without_an_account_is_idle),
+		T(who_waits_makes_it_claim),
+		T(who_waits_does_not_make_it_claim_all_the_time),
 		T(what_must_be_renewed_is_at_once),
 		T(nothing_expires_while_another_may_own_it),
+		T(a_doubted_clock_is_doubted_in_the_next_life),
 		T(an_account_is_yielded_when_no_step_runs),
 		T(a_gap_is_recorded_with_the_last_credit),
 	};

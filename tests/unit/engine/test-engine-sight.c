@@ -2,6 +2,7 @@
 /* When blind, nothing ends: absences do not count, and no lease ends while nobody may decide it. */
 #include "fixture.h"
 
+#include <sqlite3.h>
 #include <stdlib.h>
 
 #include "engine/ownership.h"
@@ -17,9 +18,7 @@ static void away(int64_t ms)
 	w.d.now_ms += ms;
 	driver_close(&w.d);
 	driver_open(&w.d);
-	driver_begin(&w.d);
 	core_gap(w.d.core, ms);
-	driver_flush(&w.d);
 	world_settle(&w);
 }
 
@@ -61,8 +60,9 @@ static void a_credit_is_never_more_than_a_whole_idle_time(void **state)
 	(void)state;
 	create_ready(ID);
 	away(10 * MINUTE);
-	driver_begin(&w.d);
 	core_gap(w.d.core, 10 * HOUR);
+	driver_begin(&w.d);
+	core_gap_credit(w.d.core);
 	driver_flush(&w.d);
 	l = lease(ID);
 	assert_true(lease_expires_ms(&l) <= driver_wall(&w.d) + IDLE);
@@ -123,8 +123,9 @@ static void many_are_credited_one_part_after_the_other(void **state)
 	}
 	world_pass(&w, MINUTE);
 	w.d.now_ms += IDLE + SECOND;
-	driver_begin(&w.d);
 	core_gap(w.d.core, IDLE + SECOND);
+	driver_begin(&w.d);
+	core_gap_credit(w.d.core);
 	driver_flush(&w.d);
 	for (int i = 0; i < count; i++) {
 		snprintf(id, sizeof(id), "cbx_%012d", i);
@@ -133,9 +134,7 @@ static void many_are_credited_one_part_after_the_other(void **state)
 	assert_in_range(credited, 1, count - 1);
 	assert_true(core_gap_left(w.d.core));
 	/* Another one meanwhile. */
-	driver_begin(&w.d);
 	core_gap(w.d.core, SECOND);
-	driver_flush(&w.d);
 	world_settle(&w);
 	assert_false(core_gap_left(w.d.core));
 	for (int i = 0; i < count; i++) {
@@ -145,6 +144,65 @@ static void many_are_credited_one_part_after_the_other(void **state)
 	}
 	world_pass(&w, IDLE + MINUTE);
 	assert_int_equal(lease(id).state, LEASE_EXPIRED);
+}
+
+static void store_change(const char *sql)
+{
+	sqlite3 *db = NULL;
+
+	assert_int_equal(sqlite3_open(w.d.path, &db), SQLITE_OK);
+	if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		fail_msg("%s", sqlite3_errmsg(db));
+	sqlite3_close(db);
+}
+
+/* Whoever reads an attempt of that lease gets an error. */
+static void lease_damage(int64_t n)
+{
+	char sql[400];
+
+	snprintf(sql, sizeof(sql),
+		 "ALTER TABLE attempt RENAME TO attempt_kept;"
+		 "CREATE VIEW attempt AS SELECT * FROM attempt_kept UNION ALL"
+		 " SELECT * FROM attempt_kept WHERE lease = %lld"
+		 " AND abs(lease - %lld - 9223372036854775807) > 0",
+		 (long long)n, (long long)n + 1);
+	store_change(sql);
+}
+
+static void lease_mend(void)
+{
+	store_change("DROP VIEW attempt; ALTER TABLE attempt_kept RENAME TO attempt");
+}
+
+static void one_that_cannot_be_read_hides_no_other(void **state)
+{
+	static const char *const ids[] = { "cbx_000000000001", "cbx_000000000002",
+					   "cbx_000000000003" };
+	struct asked a = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		snprintf(a.request.create.slug, sizeof(a.request.create.slug), "box-%d", i);
+		world_create(&w, &a, ids[i]);
+		world_pass(&w, 5 * SECOND);
+		assert_int_equal(lease(ids[i]).state, LEASE_ACTIVE);
+	}
+	lease_damage(lease(ids[1]).n);
+	away(IDLE + SECOND);
+	assert_false(core_gap_left(w.d.core));
+	assert_int_equal(lease(ids[0]).credit_ms, IDLE + SECOND);
+	assert_int_equal(lease(ids[1]).credit_ms, 0);
+	assert_int_equal(lease(ids[2]).credit_ms, IDLE + SECOND);
+	world_pass(&w, IDLE - MINUTE);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(lease(ids[i]).state, LEASE_ACTIVE);
+	/* It is tried again. */
+	lease_mend();
+	world_pass(&w, 2 * MINUTE);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(lease(ids[i]).state, LEASE_EXPIRED);
+	assert_int_equal(world_alive(&w), 0);
 }
 
 /* It stood still, say, and cannot know whether somebody else owns its leases by now. */
@@ -171,9 +229,10 @@ static void a_late_renewal_comes_before_the_expiry(void **state)
 	w.d.now_ms += IDLE + SECOND;
 	world_settle(&w);
 	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
-	driver_begin(&w.d);
 	core_gap(w.d.core, IDLE + SECOND);
 	core_see_until(w.d.core, INT64_MAX);
+	driver_begin(&w.d);
+	core_gap_credit(w.d.core);
 	driver_flush(&w.d);
 	world_pass(&w, IDLE - MINUTE);
 	assert_int_equal(lease(ID).state, LEASE_ACTIVE);
@@ -495,6 +554,7 @@ int main(void)
 		TEST(a_ttl_is_prolonged_within_bounds),
 		TEST(a_machine_in_the_making_is_waited_for),
 		TEST(many_are_credited_one_part_after_the_other),
+		TEST(one_that_cannot_be_read_hides_no_other),
 		TEST(nothing_ends_beyond_the_own_deadline),
 		TEST(a_late_renewal_comes_before_the_expiry),
 		TEST(nothing_ends_in_a_frozen_account),

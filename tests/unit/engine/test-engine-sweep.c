@@ -379,6 +379,19 @@ static void start_fresh(void)
 	world_restart(&w, NULL);
 }
 
+/* A server that a later start has to delete. */
+static void refuse_a_delete(void)
+{
+	struct asked a = { 0 };
+
+	create_ready(ID);
+	world_pass(&w, 2 * MINUTE);
+	w.delete_refusals = 1;
+	world_release(&w, &a, ID, 1);
+	world_settle(&w);
+	w.d.now_ms += 10 * MINUTE;
+}
+
 static int deleted_then;
 
 /* Called with each list of the inventory. */
@@ -389,16 +402,9 @@ static void nothing_was_deleted(struct world *world)
 
 static void a_fresh_start_lists_before_it_deletes(void **state)
 {
-	struct asked a = { 0 };
-
 	(void)state;
-	create_ready(ID);
-	world_pass(&w, 2 * MINUTE);
-	w.delete_refusals = 1;
-	world_release(&w, &a, ID, 1);
-	world_settle(&w);
+	refuse_a_delete();
 	assert_int_equal(world_alive(&w), 1);
-	w.d.now_ms += 10 * MINUTE;
 	deleted_then = 0;
 	w.during_list = nothing_was_deleted;
 	w.list_fails = 0;
@@ -415,15 +421,8 @@ static void a_fresh_start_lists_before_it_deletes(void **state)
 /* What cannot be listed now is deleted all the same: each permit reads what it concerns. */
 static void a_list_that_fails_stops_no_delete(void **state)
 {
-	struct asked a = { 0 };
-
 	(void)state;
-	create_ready(ID);
-	world_pass(&w, 2 * MINUTE);
-	w.delete_refusals = 1;
-	world_release(&w, &a, ID, 1);
-	world_settle(&w);
-	w.d.now_ms += 10 * MINUTE;
+	refuse_a_delete();
 	w.list_fails = 1;
 	start_fresh();
 	world_pass(&w, SECOND);

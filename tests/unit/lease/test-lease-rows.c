@@ -11,6 +11,7 @@
 
 #include <lessor/provider.h>
 
+#include "lease/absence.h"
 #include "life.h"
 #include "util/alloc.h"
 
@@ -170,6 +171,37 @@ static void a_restart_leaves_the_outcome_unknown(void **state)
 		assert_int_equal(a.ledger.resources[0].state, rows[i].after);
 		assert_int_equal(a.ledger.resources[0].deletes_unknown, rows[i].deletes);
 		assert_int_equal(a.ledger.resources[0].is_dirty, rows[i].before != rows[i].after);
+		lease_aggregate_fini(&a);
+	}
+}
+
+/* Another process may have intended it, and sends it at the last moment. */
+static void what_another_owner_may_still_create_is_waited_for(void **state)
+{
+	static const struct {
+		int is_shared;
+		int64_t ends_ms, counts_ms;
+	} rows[] = {
+		{ 1, 45000, 45000 + SETTLE },
+		{ 1, -5000, SETTLE },
+		{ 0, 45000, SETTLE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct lease_aggregate a = owing(LESSOR_STATE_INTENDED, LESSOR_STATE_GONE);
+		struct lease_event restart = { .kind = LEASE_EVENT_RESTART };
+		struct lease_facts then = facts;
+		struct lease_effects out = { 0 };
+		struct absence_facts look = { .settle_ms = SETTLE, .store_ahead_ms = 7000 };
+
+		then.is_shared = rows[i].is_shared;
+		then.store_ahead_ms = look.store_ahead_ms;
+		a.ledger.resources[0].until_ms = then.now_ms + look.store_ahead_ms +
+						 rows[i].ends_ms;
+		lease_apply(&a, &restart, &then, &out);
+		assert_int_equal(absence_next_ms(&a.ledger.resources[0], &look) - then.now_ms,
+				 rows[i].counts_ms);
 		lease_aggregate_fini(&a);
 	}
 }
@@ -468,6 +500,7 @@ int main(void)
 		cmocka_unit_test(a_failed_delete_says_nothing_of_an_earlier_one),
 		cmocka_unit_test(absence_without_a_delete_needs_a_second_look),
 		cmocka_unit_test(a_restart_leaves_the_outcome_unknown),
+		cmocka_unit_test(what_another_owner_may_still_create_is_waited_for),
 		cmocka_unit_test(a_dying_key_is_not_used),
 		cmocka_unit_test(which_key_is_handed_over),
 		cmocka_unit_test(whose_keys_are_handed_over),

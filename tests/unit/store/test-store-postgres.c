@@ -617,6 +617,35 @@ static void test_the_create_lock_is_taken_from_a_stopped_owner(void **state)
 	store_close(other);
 }
 
+/* Who makes the identity at the first start of all owns no account whose time could be up. */
+static void test_the_create_lock_is_taken_from_a_stopped_start(void **state)
+{
+	struct store *first, *other;
+	struct err err = { 0 };
+	int64_t begun;
+	int rc;
+
+	NEEDS_SERVER;
+	first = open_as(store_open_tool);
+	other = open_as(store_open_tool);
+	assert_int_equal(store_begin(first, NULL), 0);
+	assert_int_equal(store_create_lock(first, NULL), 0);
+	begun = env_mono_ms(&env);
+	do {
+		assert_int_equal(store_begin(other, NULL), 0);
+		rc = store_create_lock(other, &err);
+		assert_true(rc >= 0);
+		/* Not one that is only slow. */
+		assert_true(rc == 1 || env_mono_ms(&env) - begun >= SHARD_TTL_MS);
+		assert_true(env_mono_ms(&env) - begun < 20000);
+		store_rollback(other);
+	} while (rc);
+	assert_int_equal(count_by(first, &err), -1);
+	store_rollback(first);
+	store_close(first);
+	store_close(other);
+}
+
 /* ---- a server that ends ----------------------------------------------------------------------------- */
 
 static void test_the_writer_is_broken_by_a_crash(void **state)
@@ -951,6 +980,7 @@ int main(void)
 		TEST(test_a_snapshot_with_an_error),
 		TEST(test_create_lock),
 		TEST(test_the_create_lock_is_taken_from_a_stopped_owner),
+		TEST(test_the_create_lock_is_taken_from_a_stopped_start),
 		TEST(test_the_writer_is_broken_by_a_crash),
 		TEST(test_the_writer_goes_on_after_a_crash),
 		TEST(test_a_reader_cannot_write),

@@ -269,6 +269,41 @@ static void another_error_loses_nothing(void **state)
 	assert_int_equal(shard_value(PAIR_PRIMARY), 6);
 }
 
+static void standing_read(void *arg, const struct shard *row)
+{
+	struct shard_standing *ret = arg;
+
+	*ret = row->standing;
+}
+
+/* What an owner tells of its account others read, until the next claim. */
+static void what_is_told_is_of_one_claim(void **state)
+{
+	const struct shard_standing blocked = { .blocked_class = 2,
+						.why = "the token is refused",
+						.verified_ms = 1787306400000 };
+	struct store *a = shard_store(NULL), *b = shard_store(NULL);
+	struct shard_standing told = { .is_fenced = 1 };
+
+	(void)state;
+	assert_int_equal(shard_take(a, NULL), 0);
+	assert_int_equal(shards_each(b, standing_read, &told, NULL), 0);
+	assert_int_equal(told.is_fenced, 0);
+	shard_write_begin(a, 7);
+	assert_int_equal(shard_tell(a, &blocked, NULL), 0);
+	assert_int_equal(store_commit(a, NULL), 0);
+	assert_int_equal(shards_each(b, standing_read, &told, NULL), 0);
+	assert_int_equal(told.blocked_class, 2);
+	assert_string_equal(told.why, "the token is refused");
+	assert_int_equal(told.verified_ms, 1787306400000);
+	assert_int_equal(shard_yield(a, NULL), 0);
+	assert_int_equal(shard_take(b, NULL), 0);
+	assert_int_equal(shards_each(a, standing_read, &told, NULL), 0);
+	assert_int_equal(told.blocked_class, 0);
+	assert_string_equal(told.why, "");
+	assert_int_equal(told.verified_ms, 0);
+}
+
 /* ---- an owner that is stopped ----------------------------------------------------------------- */
 
 struct owner {
@@ -563,7 +598,10 @@ static void a_gap_is_told_until_it_is_credited(void **state)
 	store_rollback(a);
 	shard_take_over(b, 10000, &own);
 	assert_in_range(own.gap_ms, 3 * TTL_MS, 4 * TTL_MS - 1);
+	assert_int_equal(own.gaps_ms, own.gap_ms);
 	assert_int_equal(credit(b), 0);
+	/* The sum stays: whoever was told of it counts from there. */
+	assert_true(store_shard(b)->gaps_ms >= own.gaps_ms);
 	shard_take_over(a, 10000, &own);
 	assert_in_range(own.gap_ms, TTL_MS, 2 * TTL_MS - 1);
 }
@@ -615,6 +653,7 @@ static void a_clock_that_moves_presumes_permits(void **state)
 {
 	struct store *a;
 	const struct shard *own;
+	int64_t gaps_ms;
 
 	(void)state;
 	/* Its tables are where they always are. */
@@ -643,12 +682,19 @@ static void a_clock_that_moves_presumes_permits(void **state)
 		assert_true(own->presumed_until_ms >= own->now_ms + 40000);
 		assert_true(shard_column(PAIR_PRIMARY, "presumed_until_ms") ==
 			    own->presumed_until_ms);
-		/* A renewal that finds it does both. */
+		/* A renewal that finds it does both, and the second one does not hide the gap. */
 		pair_sql(&pair, PAIR_PRIMARY, database, NULL, 0,
 			 "UPDATE shard SET presumed_until_ms = 0");
+		gaps_ms = store_shard(a)->gaps_ms;
+		assert_true(step < 0 ? gaps_ms < 30000 : gaps_ms >= 60000);
 		clock_step(step);
 		assert_int_equal(shard_renew(a, NULL), 0);
 		own = store_shard(a);
+		assert_true(own->gap_ms < 30000);
+		if (step < 0)
+			assert_int_equal(own->gaps_ms, gaps_ms);
+		else
+			assert_true(own->gaps_ms >= gaps_ms + 60000 && own->is_owed);
 		assert_false(own->must_renew);
 		assert_true(own->presumed_until_ms >= own->now_ms + 40000);
 		assert_true(shard_column(PAIR_PRIMARY, "presumed_until_ms") ==
@@ -657,6 +703,32 @@ static void a_clock_that_moves_presumes_permits(void **state)
 		assert_int_equal(shard_renew(a, NULL), 0);
 		assert_int_equal(store_shard(a)->presumed_until_ms, own->presumed_until_ms);
 	}
+}
+
+/* Its owner died before it could renew by that clock. */
+static void a_clock_that_is_set_back_keeps_nobody_out(void **state)
+{
+	struct store *a, *b;
+	struct shard row;
+
+	(void)state;
+	shard_store_close(shard_store(NULL));
+	pair_sql(&pair, PAIR_PRIMARY, database, NULL, 0, fake_clock, database);
+	a = shard_store(NULL);
+	b = shard_store(NULL);
+	shard_terms.ttl_ms = SHARD_TTL_MS;
+	assert_int_equal(shard_take(a, NULL), 0);
+	clock_step(-3600);
+	/* If it lives, it is simply not the owner any longer. */
+	assert_int_equal(shard_take(b, &row), 0);
+	assert_int_equal(shard_write(a, 1, NULL), -1);
+	assert_true(store_is_lost(a));
+	/* A clock that is corrected a little is no reason. */
+	clock_step(-10);
+	assert_int_equal(shard_take(a, &row), 1);
+	assert_true(shard_is_held(&row));
+	row.now_ms -= 3600 * 1000;
+	assert_false(shard_is_held(&row));
 }
 
 /* ---- the list ------------------------------------------------------------------------------------ */
@@ -775,6 +847,7 @@ int main(void)
 		TEST(each_commit_renews),
 		TEST(a_read_in_a_transaction_notices_too),
 		TEST(another_error_loses_nothing),
+		TEST(what_is_told_is_of_one_claim),
 		OWNER(a_stopped_owner_comes_too_late),
 		OWNER(a_stopped_owner_that_holds_the_lock_is_taken_over),
 		TEST(a_living_owner_keeps_its_lock),
@@ -787,6 +860,7 @@ int main(void)
 		TEST(a_gap_is_told_until_it_is_credited),
 		TEST(only_a_gap_is_owed),
 		TEST(a_clock_that_moves_presumes_permits),
+		TEST(a_clock_that_is_set_back_keeps_nobody_out),
 		TEST(all_rows_are_read),
 	};
 

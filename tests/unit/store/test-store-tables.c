@@ -167,18 +167,25 @@ static int lines_compare(const struct lines *a, const struct lines *b, const cha
 	return wrong;
 }
 
+/* The schema of two new files. */
+static void sqlite_make(struct lines *ret)
+{
+	char runs_path[STORE_RUNS_PATH_SIZE];
+
+	scratch_open_runs();
+	store_runs_path(path, runs_path);
+	sqlite_read(path, "", ret);
+	/* Of two files each has an identity. */
+	sqlite_read(runs_path, "meta", ret);
+}
+
 static void both_dialects_have_the_same_columns(void **state)
 {
 	static const char *names[] = { "SQLite", "PostgreSQL" };
 	struct lines sqlite = { .count = 0 }, postgres = { .count = 0 };
-	char runs_path[STORE_RUNS_PATH_SIZE];
 
 	(void)state;
-	scratch_open_runs();
-	store_runs_path(path, runs_path);
-	sqlite_read(path, "", &sqlite);
-	/* Of two files each has an identity. */
-	sqlite_read(runs_path, "meta", &sqlite);
+	sqlite_make(&sqlite);
 	postgres_read(&postgres);
 	lines_sort(&sqlite);
 	lines_sort(&postgres);
@@ -210,13 +217,9 @@ static void the_table_of_names_is_complete(void **state)
 {
 	static const char *names[] = { "the table of names", "SQLite" };
 	struct lines sqlite = { .count = 0 }, all = { .count = 0 };
-	char runs_path[STORE_RUNS_PATH_SIZE];
 
 	(void)state;
-	scratch_open_runs();
-	store_runs_path(path, runs_path);
-	sqlite_read(path, "", &sqlite);
-	sqlite_read(runs_path, "meta", &sqlite);
+	sqlite_make(&sqlite);
 	/* A default is the schema's own. */
 	for (size_t i = 0; i < sqlite.count; i++)
 		strrchr(sqlite.line[i], ' ')[1] = '\0';

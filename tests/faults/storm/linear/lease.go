@@ -30,6 +30,7 @@ type record struct {
 	Phase  string `json:"phase"`
 	Epoch  int64  `json:"epoch"`   // 0: the answer does not say
 	Touch  int64  `json:"touched"` // when the last heartbeat was; 0: the answer does not say
+	Server int64  `json:"server"`  // of the lease; 0: it has none, or the answer does not say
 
 	half int // of a request that was divided: its effect, or its answer
 	mark string
@@ -102,14 +103,14 @@ func follows(was, next lease, r record) bool {
 	}
 	switch r.Kind {
 	case "create":
-		return was.phase == absent || byItself(was.phase, next.phase, r.Era)
+		return was.phase == absent || byItself(was.phase, next.phase, r)
 	case "read":
-		return was.phase != absent && byItself(was.phase, next.phase, r.Era)
+		return was.phase != absent && byItself(was.phase, next.phase, r)
 	case "beat":
 		return was.phase == live && next.phase == live
 	case "delete":
 		return next.phase == deleted && was.phase != absent &&
-			(was.phase == deleted || was.phase == over || changed)
+			(was.phase == deleted || was.phase == over || changed || byItself(was.phase, deleted, r))
 	case "keep":
 		switch next.phase {
 		case kept:
@@ -124,8 +125,10 @@ func follows(was, next lease, r record) bool {
 
 // Does a lease go from one phase to the other without a request? After a restore the machine may
 // bear the mark of a release without delete that the older store does not know: it is kept then.
-func byItself(from, to string, era int) bool {
-	return from == to || from == live && to == over || era > 0 && from == deleted && to == kept
+// And what is kept may turn out to be nothing at all.
+func byItself(from, to string, r record) bool {
+	return from == to || from == live && to == over || r.Era > 0 && from == deleted && to == kept ||
+		from == kept && to == deleted && r.Server == 0
 }
 
 func refused(was lease, r record) []lease {
@@ -159,6 +162,10 @@ func done(was lease, r record) []lease {
 	all := unknown(was, r)
 	if r.Kind == "delete" {
 		all = all[1:] // it was done
+	}
+	if r.Kind == "keep" && r.Phase == deleted && r.Server == 0 &&
+		(was.phase == live || was.phase == kept) {
+		all = append(all, was.in(deleted)) // there was no machine yet that could be kept
 	}
 	for n := range all {
 		all[n].done += r.mark

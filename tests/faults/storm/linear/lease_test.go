@@ -64,6 +64,9 @@ var right = map[string][]record{
 		answer("keep", kept, 2), answer("delete", deleted, 3), answer("read", deleted, 3)},
 	"owed, then kept after all": {create(1), answer("delete", deleted, 2), answer("keep", kept, 3)},
 	"nothing left to keep":      {create(1), answer("delete", deleted, 2), answer("keep", deleted, 2)},
+	"nothing to keep yet":       {create(1), answer("keep", deleted, 2), answer("read", deleted, 2)},
+	"kept, and nothing was there": {create(1), answer("keep", kept, 2), answer("read", deleted, 2),
+		answer("keep", deleted, 2), answer("delete", deleted, 2)},
 	"being deleted":             {create(1), answer("delete", deleted, 2), refusal("keep", 409)},
 	"it expires":                {create(1), refusal("beat", 409), answer("read", over, 2)},
 	"refused at a limit":        {refusal("create", 429), refusal("read", 404), create(1)},
@@ -90,9 +93,12 @@ var right = map[string][]record{
 }
 
 var wrong = map[string][]record{
-	"a delete is forgotten":       {create(1), answer("delete", deleted, 2), answer("read", live, 1)},
-	"a keep is forgotten":         {create(1), answer("keep", kept, 2), answer("read", live, 2)},
-	"kept is deleted by itself":   {create(1), answer("keep", kept, 2), answer("read", deleted, 3)},
+	"a delete is forgotten": {create(1), answer("delete", deleted, 2), answer("read", live, 1)},
+	"a keep is forgotten":   {create(1), answer("keep", kept, 2), answer("read", live, 2)},
+	"a machine is not kept": {create(1), record{Kind: "keep", Status: 200, Phase: deleted, Epoch: 2,
+		Server: 5}, answer("read", deleted, 2)},
+	"kept is deleted by itself": {create(1), answer("keep", kept, 2), record{Kind: "read", Status: 200,
+		Phase: deleted, Epoch: 2, Server: 5}},
 	"an old epoch":                {create(1), answer("keep", kept, 3), answer("read", kept, 2)},
 	"a change without a new one":  {create(2), answer("delete", deleted, 2)},
 	"a lease is gone":             {create(1), refusal("read", 404)},
