@@ -126,6 +126,7 @@ struct pg_connection {
 	int64_t patience_ms; /* how long one answer may take; then the connection is lost */
 	int64_t silence_ms;  /* the same, of a reader: how long nothing may come; 0: no limit */
 	uint64_t session;    /* rises with each connection that was made */
+	uint64_t schema_session; /* in which the look at the schema is prepared */
 
 	enum pg_phase phase;
 	int is_snapshot; /* the transaction is a reader's BEGIN */

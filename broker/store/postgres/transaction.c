@@ -39,14 +39,17 @@ static int word_send(struct pg_connection *c, const char *word, const char *doin
 /* What fails if a newer lessord has excluded this one since the store was opened. */
 static int schema_fence_send(struct pg_connection *c, struct err *err)
 {
-	static const char sql[] = "SELECT 1 / count(*) FROM lessor_schema WHERE oldest <= $1";
-	char newest[16];
-	const char *params[] = { newest };
+	static const char doing[] = "looking at the schema", name[] = "schema";
 	struct pg_queued *queued;
+	char sql[96];
 
-	snprintf(newest, sizeof(newest), "%d", PG_SCHEMA_NEWEST);
-	queued = pg_noted(c, PQsendQueryParams(c->conn, sql, 1, NULL, params, NULL, NULL, 0),
-			  "looking at the schema", err);
+	snprintf(sql, sizeof(sql), "SELECT 1 / count(*) FROM lessor_schema WHERE oldest <= %d",
+		 PG_SCHEMA_NEWEST);
+	if (c->schema_session != c->session &&
+	    !pg_noted(c, PQsendPrepare(c->conn, name, sql, 0, NULL), doing, err))
+		return -1;
+	c->schema_session = c->session;
+	queued = pg_noted(c, PQsendQueryPrepared(c->conn, name, 0, NULL, NULL, NULL, 0), doing, err);
 	if (!queued)
 		return -1;
 	queued->is_schema = 1;
