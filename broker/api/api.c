@@ -61,6 +61,7 @@ int api_new(const struct api_parts *parts, const struct api_config *config, stru
 		api_free(api);
 		return -1;
 	}
+	auth_use_clock(api->auth, &api->parts.daemons);
 	api->engine_queue = engine_queue_new(api->completions, parts->fleet);
 	api->run_queue = run_queue_new(api->completions, parts->runs);
 	if (!auth_counters(api->auth)->tokens)
@@ -334,6 +335,8 @@ void api_handle(struct http_exchange *ex, void *user)
 	unsigned methods;
 	int refused;
 
+	if (api->relay)
+		queue_view_forget(api);
 	request.route = route_find(request.head->method, request.head->path, &methods,
 				   request.param);
 	request.answered =

@@ -41,6 +41,7 @@ struct table {
 struct auth {
 	const struct env *env;
 	struct store *reader;
+	const struct daemons_source *clock; /* may be NULL */
 	struct table table;		/* ordered by id */
 	struct known dummy;		/* compared with where the id is unknown */
 	struct auth_throttle *throttle;
@@ -186,6 +187,11 @@ int auth_new(const struct env *env, struct store *reader, struct auth **ret, str
 	return 0;
 }
 
+void auth_use_clock(struct auth *auth, const struct daemons_source *clock)
+{
+	auth->clock = clock;
+}
+
 void auth_free(struct auth *auth)
 {
 	if (!auth)
@@ -237,8 +243,12 @@ static const char *bearer_text(const char *authorization)
 
 static int has_ended(const struct auth *auth, const struct known *token)
 {
-	return token->revoked_ms ||
-	       (token->expires_ms && env_likely_ms(auth->env) >= token->expires_ms);
+	int64_t now_ms;
+
+	if (token->revoked_ms || !token->expires_ms)
+		return token->revoked_ms != 0;
+	now_ms = auth->clock ? daemons_now_ms(auth->clock) : 0;
+	return (now_ms ? now_ms : env_likely_ms(auth->env)) >= token->expires_ms;
 }
 
 /*

@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/daemons.h"
 #include "engine/engine.h"
 #include "store/store.h"
 #include "util/env.h"
@@ -51,6 +52,8 @@ struct auth_counters {
 
 int auth_new(const struct env *env, struct store *reader, struct auth **ret, struct err *err);
 void auth_free(struct auth *auth); /* NULL is allowed */
+/* The clock by which tokens expire, if it is known; borrowed. Without it: the most likely time. */
+void auth_use_clock(struct auth *auth, const struct daemons_source *clock);
 /* Reloads the tokens. On -1 the old ones stay. */
 int auth_reload(struct auth *auth, struct err *err);
 /*

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Under which condition a request may change its lease. If-Match names the epoch that the client
- * has seen, as the ETag of an answer gave it: the request is refused if the lease's goal was changed
- * since. An Idempotency-Key names the request: sent again, it changes nothing. Loop thread.
+ * The conditions under which a request may change its lease. If-Match names the epoch that the client
+ * has seen, from the ETag of an answer: the request is refused if the lease's goal has changed since.
+ * An Idempotency-Key identifies the request: when it is repeated, nothing changes. Loop thread.
  */
 #pragma once
 

@@ -170,7 +170,7 @@ static int read_beat(struct control *c, struct json_body *in, struct engine_requ
 	TEXT_SET(engine_request->expected_account, body.expected_account);
 	engine_request->idle_ms = (body.idle_seconds > max ? max : body.idle_seconds) * 1000;
 	if (!rc && body.telemetry)
-		rc = telemetry_read(in, body.telemetry, env_wall_ms(c->api->parts.env),
+		rc = telemetry_read(in, body.telemetry, api_now_ms(c->api),
 				    &engine_request->sample_ms, engine_request->sample,
 				    sizeof(engine_request->sample));
 	if (!validate_lease_id(engine_request->ref) && !validate_slug(engine_request->ref))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The daemons on one database and the accounts they own, as GET /v1/daemons and the metrics show
- * them. Where they come from is the caller's matter.
+ * them. The caller supplies the source.
  */
 #pragma once
 
@@ -39,4 +39,14 @@ struct daemons_source {
 	void *arg;
 	void (*daemons)(void *arg, daemons_fn fn, void *fn_arg);
 	void (*accounts)(void *arg, daemons_account_fn fn, void *fn_arg);
+	/*
+	 * The database's clock, by which the owners of accounts decide: ms since 1970; 0: it is not
+	 * known. NULL: this machine's counts.
+	 */
+	int64_t (*now_ms)(void *arg);
 };
+
+static inline int64_t daemons_now_ms(const struct daemons_source *source)
+{
+	return source->now_ms ? source->now_ms(source->arg) : 0;
+}

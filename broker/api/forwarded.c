@@ -132,6 +132,17 @@ static int lines_parse(const char *forwarded, const char *caller, struct forward
 	return 0;
 }
 
+void forwarded_sign(struct forwarded_sender *sender, struct forwarded *f, const char *to,
+		    const struct http_head *head, const struct forwarded_content *content,
+		    struct forwarded_lines *lines)
+{
+	TEXT_SET(f->from, sender->self);
+	TEXT_SET(f->to, to);
+	f->sequence = ++sender->sequence;
+	hash_sha256(content->body_len ? content->body : "", content->body_len, f->body);
+	forwarded_write(f, sender->key, head, content->target, lines);
+}
+
 int forwarded_is(const struct http_head *head)
 {
 	return http_head_find(head, FORWARDED_FIELD) != NULL;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a daemon passes a client's request on to the one that owns the account, and how that knows
- * that it may believe it. Beside the fields of the client that matter the request has
+ * How a daemon forwards a client's request to the owner of the account, and how the owner verifies
+ * it. Besides those fields of the client that matter, the request has
  *
  *	Lessor-Forwarded: FROM; TO; SEQUENCE; REQUEST; EPOCH; SHA-256 of the body; ACCOUNT
  *	Lessor-Caller: ROLE; ORG; OWNER
- *	Lessor-Signature: HMAC-SHA-256 of all of it, with a key that only the database has
+ *	Lessor-Signature: HMAC-SHA-256 of all of it, with a key from the database
  *
  * FROM and TO are ids of daemons, which are new at each start, so that a copy of the request is of
  * no use elsewhere or later; SEQUENCE counts the requests of FROM, and TO takes each number once.
@@ -52,9 +52,23 @@ struct forwarded_lines {
 void forwarded_write(const struct forwarded *f, const unsigned char key[FORWARDED_KEY_SIZE],
 		     const struct http_head *head, const char *target,
 		     struct forwarded_lines *lines);
-/* Has the request such a line? */
+/* Who sends: its id, and the number of its last request. */
+struct forwarded_sender {
+	char self[FORWARDED_ID_SIZE];
+	unsigned char key[FORWARDED_KEY_SIZE];
+	int64_t sequence;
+};
+struct forwarded_content {
+	const char *target, *body;
+	size_t body_len;
+};
+/* Completes `f`, with a new number, and writes the lines. */
+void forwarded_sign(struct forwarded_sender *sender, struct forwarded *f, const char *to,
+		    const struct http_head *head, const struct forwarded_content *content,
+		    struct forwarded_lines *lines);
+/* Does the request have such a line? */
 int forwarded_is(const struct http_head *head);
-/* Reads and verifies the three lines. -1: the request is not one that a daemon sent like this. */
+/* Reads and verifies the three lines. -1: no daemon sent this request as it is. */
 int forwarded_read(const struct http_head *head, const unsigned char key[FORWARDED_KEY_SIZE],
 		   struct forwarded *ret);
 

@@ -30,7 +30,7 @@ static void running_add(void *arg, const struct store_cost_row *row)
 
 int64_t lookup_running_micros(const struct api *api, const struct lease *l)
 {
-	struct running running = { .now_ms = env_wall_ms(api->parts.env) };
+	struct running running = { .now_ms = api_now_ms(api) };
 
 	/* It is shown for information: without it, the lease is shown none the less. */
 	if (l->cleanup != CLEANUP_RETAINED ||
@@ -41,7 +41,7 @@ int64_t lookup_running_micros(const struct api *api, const struct lease *l)
 
 int64_t lookup_now_ms(const struct api_request *request)
 {
-	return env_wall_ms(request->api->parts.env);
+	return api_now_ms(request->api);
 }
 
 struct store_scope lookup_scope(const struct caller *caller)

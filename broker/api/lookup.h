@@ -13,7 +13,8 @@ struct account *lookup_account(const struct api *api, const char *name);
 /* What a retained lease has cost until now, in its currency; 0 for any other. */
 int64_t lookup_running_micros(const struct api *api, const struct lease *l);
 
-int64_t lookup_now_ms(const struct api_request *request); /* wall clock */
+/* As api_now_ms. */
+int64_t lookup_now_ms(const struct api_request *request);
 
 /* Which rows the caller may read. Borrows the texts of `caller`. */
 struct store_scope lookup_scope(const struct caller *caller);

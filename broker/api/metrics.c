@@ -325,17 +325,8 @@ static int stranded_add(void *arg, const char *account)
 	return 0;
 }
 
-void metrics_show(struct api_request *request)
+static void service_metrics(struct buf *out, const struct api *api)
 {
-	const struct api *api = request->api;
-	const struct auth_counters *auth = auth_counters(api->auth);
-	struct buf *out = &request->api->out;
-	struct store_counts counts;
-	const struct queue_view *queue = queue_view_read(request->api, NULL);
-	struct stranded stranded = { .api = api };
-	int64_t attention;
-
-	buf_clear(out);
 	metric_add_head(out, "build_info", "gauge", "The running version.");
 	buf_addf(out, "lessor_build_info{version=\"%s\"} 1\n", api->config.version);
 	metric_add(out, "api_pending", "gauge", "Requests that wait for the engine.",
@@ -353,6 +344,10 @@ void metrics_show(struct api_request *request)
 	metric_add(out, "store_read_errors_total", "counter",
 		   "Requests answered 503 because the database could not be read.",
 		   (int64_t)api->store_errors);
+}
+
+static void auth_metrics(struct buf *out, const struct auth_counters *auth)
+{
 	metric_add(out, "auth_tokens", "gauge", "API tokens loaded.", (int64_t)auth->tokens);
 	metric_add(out, "auth_accepted_total", "counter", "Requests with a valid token.",
 		   (int64_t)auth->accepted);
@@ -360,6 +355,14 @@ void metrics_show(struct api_request *request)
 		   (int64_t)auth->refused);
 	metric_add(out, "auth_limited_total", "counter", "Refused requests that were answered 429.",
 		   (int64_t)auth->limited);
+}
+
+static void limit_metrics(struct buf *out, struct api_request *request)
+{
+	const struct api *api = request->api;
+	const struct queue_view *queue = queue_view_read(request->api, NULL);
+	struct store_counts counts;
+
 	if (store_counts(api->parts.reader, request->caller.owner, request->caller.org, "", &counts,
 			 NULL) == 0) {
 		metric_add(out, "leases_counted", "gauge", "Leases that count against the limits.",
@@ -370,10 +373,13 @@ void metrics_show(struct api_request *request)
 	if (queue)
 		metric_add(out, "leases_queued", "gauge", "Leases that wait for capacity.",
 			   (int64_t)queue->count);
-	metric_add(out, "clock_suspect", "gauge",
-		   "1 if the wall clock is in doubt: nothing ends by time.",
-		   env_is_clock_suspect(api->parts.env));
-	sweep_metrics(out, api);
+}
+
+static void attention_metrics(struct buf *out, const struct api *api)
+{
+	struct stranded stranded = { .api = api };
+	int64_t attention;
+
 	if (store_attention_count(api->parts.reader, &attention, NULL) == 0)
 		metric_add(out, "leases_attention", "gauge", "Leases that need operator action.",
 			   attention);
@@ -381,6 +387,22 @@ void metrics_show(struct api_request *request)
 		metric_add(out, "leases_without_account", "gauge",
 			   "Leases that may cost money in accounts that are not configured.",
 			   stranded.count);
+}
+
+void metrics_show(struct api_request *request)
+{
+	const struct api *api = request->api;
+	struct buf *out = &request->api->out;
+
+	buf_clear(out);
+	service_metrics(out, api);
+	auth_metrics(out, auth_counters(api->auth));
+	limit_metrics(out, request);
+	metric_add(out, "clock_suspect", "gauge",
+		   "1 if the wall clock is in doubt: nothing ends by time.",
+		   env_is_clock_suspect(api->parts.env));
+	sweep_metrics(out, api);
+	attention_metrics(out, api);
 	route_metrics(out, api);
 	refusal_metrics(out, api);
 	early_metrics(out, api->engine_queue);

@@ -121,10 +121,10 @@ const struct queue_view *queue_view_read(struct api *api, struct err *err)
 	/* Before the store: what is committed meanwhile is read again. */
 	uint64_t version = fleet_queue_version(api->parts.fleet);
 
-	if (view->version == version)
+	if (view->is_read && view->version == version)
 		return view;
 	view->count = 0;
-	view->version = 0;
+	view->is_read = 0;
 	if (store_queue_each(api->parts.reader, entry_add, view, err))
 		return NULL;
 	owners_number(view);
@@ -132,7 +132,14 @@ const struct queue_view *queue_view_read(struct api *api, struct err *err)
 		return NULL;
 	places_set(view);
 	view->version = version;
+	view->is_read = 1;
 	return view;
+}
+
+void queue_view_forget(struct api *api)
+{
+	if (api->queue_view)
+		api->queue_view->is_read = 0;
 }
 
 void queue_view_fini(struct api *api)

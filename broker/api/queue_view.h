@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The queue for capacity as clients see it: read from the store when it has changed, at most once
- * for each change, with the place of every lease in it. Loop thread.
+ * for each change, with the place of every lease in it. Where other daemons change it, too, nothing
+ * tells that they did: then it is read at most once for each request. Loop thread.
  */
 #pragma once
 
@@ -17,7 +18,8 @@ struct queue_entry {
 };
 
 struct queue_view {
-	uint64_t version;	     /* fleet_queue_version; 0: not read yet */
+	uint64_t version; /* fleet_queue_version */
+	int is_read;
 	struct queue_entry *entries; /* by account and place */
 	size_t count, size;
 	size_t group_count;
@@ -25,6 +27,8 @@ struct queue_view {
 
 /* The queue as committed. Valid until the next call. NULL: it cannot be read, `err` is set. */
 const struct queue_view *queue_view_read(struct api *api, struct err *err);
+/* It may have changed: the next call reads it. */
+void queue_view_forget(struct api *api);
 void queue_view_fini(struct api *api);
 /*
  * What stops the entry: the first limit that it would exceed, or "queue" for those before it. A

@@ -9,6 +9,7 @@
 
 #include "api/peer.h"
 #include "api/query.h"
+#include "api/relay_posts.h"
 #include "api/relay_target.h"
 #include "api/reply.h"
 #include "api/request.h"
@@ -50,17 +51,6 @@ struct relayed {
 	TAILQ_ENTRY(relayed) entry;
 };
 
-struct posted {
-	struct relay *relay;
-	struct peer_call *call;
-	char account[32], daemon[FORWARDED_ID_SIZE];
-	int64_t since_ms;
-	char *body;
-	relay_post_fn done;
-	void *arg;
-	LIST_ENTRY(posted) entry;
-};
-
 struct relay {
 	const struct env *env;
 	struct event *timer;
@@ -68,10 +58,10 @@ struct relay {
 	struct peer_client *clients[LANE_COUNT];
 	struct relay_homes *homes;
 	void (*serve)(struct api_request *request);
-	int64_t sequence; /* of the last request that was sent */
+	struct forwarded_sender sender;
 	size_t count;
 	TAILQ_HEAD(, relayed) requests; /* in the order of arrival */
-	LIST_HEAD(, posted) posts;
+	struct relay_posts *posts;
 	struct relay_counters counters;
 	struct forwarded_window windows[WINDOWS];
 };
@@ -143,7 +133,7 @@ static void timer_set(struct relay *relay)
 {
 	static const struct timeval interval = { .tv_usec = TICK_MS * 1000 };
 
-	if (!relay->count && LIST_EMPTY(&relay->posts))
+	if (!relay->count && relay_posts_is_empty(relay->posts))
 		event_del(relay->timer);
 	else if (!event_pending(relay->timer, EV_TIMEOUT, NULL))
 		event_add(relay->timer, &interval);
@@ -170,8 +160,8 @@ static void relayed_give_up(struct relayed *r)
 	r->relay->counters.moving++;
 	if (r->daemon[0] && is_for_once(&r->request))
 		reply_error(&r->request, 503, "account_moving",
-			    "The broker that has the account did not say whether it did this: "
-			    "look at the account before you ask again.");
+			    "The owner of the account did not confirm this; look at the account "
+			    "before you repeat it.");
 	else
 		reply_moving(&r->request);
 	relayed_free(r);
@@ -228,18 +218,6 @@ static void on_answer(const struct peer_answer *answer, void *arg)
 	relayed_free(r);
 }
 
-/* Completes `f`, and signs. */
-static void relay_sign(struct relay *relay, struct forwarded *f, const char *to,
-		       const struct http_head *head, const struct peer_request *out,
-		       struct forwarded_lines *lines)
-{
-	TEXT_SET(f->from, relay->config.self);
-	TEXT_SET(f->to, to);
-	f->sequence = ++relay->sequence;
-	hash_sha256(out->body_len ? out->body : "", out->body_len, f->body);
-	forwarded_write(f, relay->config.key, head, out->target, lines);
-}
-
 static void relayed_send(struct relayed *r, const struct relay_route *route)
 {
 	struct relay *relay = r->relay;
@@ -259,7 +237,8 @@ static void relayed_send(struct relayed *r, const struct relay_route *route)
 	TEXT_SET(f.request_id, r->request.request_id);
 	if (r->request.route->goes == GOES_BY_CREATE)
 		TEXT_SET(f.account, r->target.account);
-	relay_sign(relay, &f, route->daemon, head, &out, &lines);
+	forwarded_sign(&relay->sender, &f, route->daemon, head,
+		       &(struct forwarded_content){ out.target, out.body, out.body_len }, &lines);
 	for (int i = 0; i < FORWARDED_CLIENT_FIELDS; i++) {
 		const char *value = http_head_find(head, forwarded_client_fields[i]);
 
@@ -299,13 +278,6 @@ static int64_t answer_ms(const struct relayed *r)
 	return query_wait_ms(&r->request, wait_ms, NULL) + ANSWER_MS;
 }
 
-/* Has another daemon, or this one, taken the account from the one that was asked? */
-static int is_overtaken(const struct relay_route *route, const char *daemon)
-{
-	return route->place == RELAY_SELF ||
-	       (route->place == RELAY_OTHER && strcmp(route->daemon, daemon));
-}
-
 /* 1: the call goes on. 0: it has ended, and the request waits. -1: so has the request. */
 static int relayed_watch(struct relayed *r, const struct relay_route *route, int64_t now)
 {
@@ -318,11 +290,11 @@ static int relayed_watch(struct relayed *r, const struct relay_route *route, int
 	else
 		is_late = is_late || now - r->unowned_ms >= r->relay->config.wait_ms;
 	/* Paused or cut off, and overtaken: it will not answer, or it has nothing to say. */
-	if (!is_late && !is_overtaken(route, r->daemon))
+	if (!is_late && !relay_is_overtaken(route, r->daemon))
 		return 1;
 	peer_cancel(r->call);
 	relayed_wait(r, 0);
-	if (!is_overtaken(route, r->daemon) || is_for_once(&r->request)) {
+	if (!relay_is_overtaken(route, r->daemon) || is_for_once(&r->request)) {
 		relayed_give_up(r);
 		return -1;
 	}
@@ -362,42 +334,15 @@ static void relay_tick(struct relay *relay, const char *account)
 	}
 }
 
-static void posted_free(struct posted *posted)
-{
-	LIST_REMOVE(posted, entry);
-	timer_set(posted->relay);
-	free(posted->body);
-	free(posted);
-}
-
-static void posted_cancel(struct posted *posted)
-{
-	peer_cancel(posted->call);
-	posted->done(posted->arg, 0, "");
-	posted_free(posted);
-}
-
-static void posts_tick(struct relay *relay)
-{
-	struct posted *posted, *next;
-	struct relay_route route;
-	int64_t now = relay_now(relay);
-
-	for (posted = LIST_FIRST(&relay->posts); posted; posted = next) {
-		next = LIST_NEXT(posted, entry);
-		relay->config.find(relay->config.arg, posted->account, &route);
-		if (is_overtaken(&route, posted->daemon) ||
-		    now - posted->since_ms >= relay->config.wait_ms)
-			posted_cancel(posted);
-	}
-}
-
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
+	struct relay *relay = arg;
+
 	(void)fd;
 	(void)what;
-	relay_tick(arg, NULL);
-	posts_tick(arg);
+	relay_tick(relay, NULL);
+	relay_posts_tick(relay->posts);
+	timer_set(relay);
 }
 
 static struct relayed *relayed_begin(struct relay *relay, struct api_request *request,
@@ -485,14 +430,6 @@ int relay_again(struct relay *relay, struct api_request *request)
 
 /* ---- what is no request of a client by itself ------------------------------------------------ */
 
-static void on_posted(const struct peer_answer *answer, void *arg)
-{
-	struct posted *posted = arg;
-
-	posted->done(posted->arg, answer->status, buf_str(&answer->body));
-	posted_free(posted);
-}
-
 void relay_owner(const struct relay *relay, const char *account, struct relay_route *ret)
 {
 	*ret = (struct relay_route){ .place = RELAY_SELF };
@@ -502,35 +439,10 @@ void relay_owner(const struct relay *relay, const char *account, struct relay_ro
 
 int relay_post(struct relay *relay, const struct relay_post *post, relay_post_fn done, void *arg)
 {
-	static const char type[] = "content-type: " FORWARDED_JSON;
-	struct forwarded f = { .request_id = "-", .caller = *post->caller };
-	struct forwarded_lines lines;
-	const char *list[] = { lines.forwarded, lines.caller, lines.signature, type };
-	struct peer_request out = { .target = post->target,
-				    .method = HTTP_POST,
-				    .lines = list,
-				    .line_count = 4,
-				    .body_len = strlen(post->body) };
-	struct relay_route route;
-	struct posted *posted;
+	int rc = relay_posts_send(relay->posts, post, done, arg);
 
-	relay->config.find(relay->config.arg, post->account, &route);
-	if (route.place != RELAY_OTHER)
-		return route.place == RELAY_SELF ? 0 : -1;
-	posted = xcalloc(1, sizeof(*posted));
-	posted->relay = relay;
-	posted->done = done;
-	posted->arg = arg;
-	out.body = posted->body = xstrdup(post->body);
-	out.address = route.address;
-	TEXT_SET(posted->account, post->account);
-	TEXT_SET(posted->daemon, route.daemon);
-	posted->since_ms = relay_now(relay);
-	relay_sign(relay, &f, route.daemon, NULL, &out, &lines);
-	LIST_INSERT_HEAD(&relay->posts, posted, entry);
 	timer_set(relay);
-	posted->call = peer_send(relay->clients[LANE_QUICK], &out, on_posted, posted);
-	return 1;
+	return rc;
 }
 
 /* ---- its life -------------------------------------------------------------------------------- */
@@ -545,7 +457,8 @@ int relay_new(struct event_base *base, const struct env *env, const struct relay
 	relay->serve = serve;
 	relay->homes = relay_homes_new();
 	TAILQ_INIT(&relay->requests);
-	LIST_INIT(&relay->posts);
+	TEXT_SET(relay->sender.self, config->self);
+	memcpy(relay->sender.key, config->key, sizeof(relay->sender.key));
 	relay->timer = event_new(base, -1, EV_PERSIST, on_tick, relay);
 	if (!relay->timer)
 		abort();
@@ -556,6 +469,8 @@ int relay_new(struct event_base *base, const struct env *env, const struct relay
 		relay_free(relay);
 		return -1;
 	}
+	relay->posts = relay_posts_new(env, &relay->config, &relay->sender,
+				       relay->clients[LANE_QUICK]);
 	*ret = relay;
 	return 0;
 }
@@ -582,13 +497,13 @@ void relay_free(struct relay *relay)
 		reply_moving(&r->request);
 		relayed_free(r);
 	}
-	while (!LIST_EMPTY(&relay->posts))
-		posted_cancel(LIST_FIRST(&relay->posts));
+	relay_posts_free(relay->posts);
 	for (int i = 0; i < LANE_COUNT; i++)
 		peer_client_free(relay->clients[i]);
 	if (relay->timer)
 		event_free(relay->timer);
 	relay_homes_free(relay->homes);
 	hash_wipe(relay->config.key, sizeof(relay->config.key));
+	hash_wipe(relay->sender.key, sizeof(relay->sender.key));
 	free(relay);
 }

@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Passes requests on to the daemon that owns their account, where several daemons share one
- * database. Any daemon answers reads, from the database. A change goes to the owner whole, once
- * (forwarded.h): what was forwarded is never forwarded again. While nobody owns the account, or the
- * owner does not answer, the request waits, and then goes, in the order of arrival, to whoever owns
- * the account next, which may be this daemon; after `wait_ms` it is answered 503 account_moving.
+ * Forwards requests to the daemon that owns their account, where several daemons share one
+ * database. Any daemon answers reads, from the database. A change is forwarded to the owner as a
+ * whole, once (forwarded.h): a forwarded request is never forwarded again. While nobody owns the
+ * account, or the owner does not answer, the request waits, and then goes, in the order of arrival,
+ * to whoever owns the account next, which may be this daemon; after `wait_ms` it is answered 503
+ * account_moving.
  *
  * A request may be sent several times, because an owner that does not answer may have carried it
  * out. So it has a name and the epoch that its lease had when it was accepted: the owner applies it
  * only at that epoch, and once. Where the epoch cannot be read the answer is 503 at once. What an
  * operator decides about an account has no epoch, and is sent once.
  *
- * An owner that hangs is waited for: `wait_ms`, or what the client waits for a machine or a cleanup
- * and 10 s more, or, when its ownership has run out, `wait_ms` from then on.
+ * The wait for an owner that hangs is limited: to `wait_ms`, or to what the client waits for a machine
+ * or a cleanup and 10 s more, or, once its ownership has expired, to `wait_ms` from then on.
  *
  * Run history has no owner: each daemon writes it. Loop thread.
  */
 #pragma once
 
 #include <stdint.h>
+#include <string.h>
 
 #include "api/forwarded.h"
 #include "util/env.h"
@@ -41,6 +43,13 @@ struct relay_route {
 	char daemon[FORWARDED_ID_SIZE];
 	char address[128]; /* "https://HOST:PORT" */
 };
+
+/* Has another daemon, or this one, taken the account from the one that was asked? */
+static inline int relay_is_overtaken(const struct relay_route *route, const char *daemon)
+{
+	return route->place == RELAY_SELF ||
+	       (route->place == RELAY_OTHER && strcmp(route->daemon, daemon));
+}
 
 struct relay_config {
 	char self[FORWARDED_ID_SIZE]; /* this daemon's id, new at each start */
@@ -74,23 +83,23 @@ struct relay_counters {
 int relay_new(struct event_base *base, const struct env *env, const struct relay_config *config,
 	      void (*serve)(struct api_request *request), struct relay **ret, struct err *err);
 /*
- * A request that names a daemon as its sender: may it be believed? At its head (`is_whole` 0) the
- * body has not arrived. 1: yes, and *caller is who asks.
+ * Is a request that names a daemon as its sender authentic? After its head (`is_whole` 0) the body
+ * has not arrived yet. 1: yes, and *caller is the client.
  */
 int relay_accepts(struct relay *relay, const struct http_exchange *ex, int is_whole,
 		  struct caller *caller);
 /* 1: it is answered elsewhere, or later. 0: handle it here. */
 int relay_take(struct relay *relay, struct api_request *request);
 /*
- * The engine did not carry a request out, or does not know, because it has lost the account. 1: it
+ * The engine has lost the account, and the request was not carried out, or that is unknown. 1: it
  * waits for the next owner. 0: tell the client.
  */
 int relay_again(struct relay *relay, struct api_request *request);
 /*
- * For what is no request of its own: a POST for this caller to the owner of the account, once, without
- * waiting for an owner. 1: it is sent, and `done` is called later, also when the api ends or the owner
- * does not answer within `wait_ms`. 0: the account is this daemon's. -1: nobody owns it now. The body
- * is copied.
+ * For what is not a client's HTTP request: a POST for this caller to the owner of the account,
+ * once, without waiting for an owner. 1: it is sent, and `done` is called later, also when the api
+ * ends or the owner does not answer within `wait_ms`. 0: the account is this daemon's. -1: nobody
+ * owns it now. The body is copied.
  */
 struct relay_post {
 	const char *account, *target, *body;

@@ -108,7 +108,7 @@ int relay_target_own(struct api_request *request, const char *ref, struct relay_
 
 /* ---- of an account --------------------------------------------------------------------------- */
 
-/* The member `provider` of the body; what is wrong with it the handler says. */
+/* The member `provider` of the body; the handler reports what is wrong with it. */
 static const char *body_account(const struct api_request *request)
 {
 	const char *name = json_string_value(json_object_get(request->body.root, "provider"));

@@ -55,6 +55,14 @@ struct api {
 	struct lease lease;
 };
 
+/* The time by which leases end: the database's, if other daemons use it, else this machine's. */
+static inline int64_t api_now_ms(const struct api *api)
+{
+	int64_t now_ms = daemons_now_ms(&api->parts.daemons);
+
+	return now_ms ? now_ms : env_wall_ms(api->parts.env);
+}
+
 struct api_request {
 	struct api *api;
 	struct http_exchange *ex;

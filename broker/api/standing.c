@@ -31,6 +31,15 @@ static void told_look(void *arg, const struct owned_view *view)
 		TEXT_SET(figures->reason, view->why);
 }
 
+static void own_figures(const struct api *api, const struct account *account,
+			struct account_figures *ret)
+{
+	account_figures(account, ret);
+	/* It is by this machine's clock. */
+	if (ret->verified_ms)
+		ret->verified_ms += api_now_ms(api) - env_wall_ms(api->parts.env);
+}
+
 void standing_told(const struct api *api, const struct account *account, struct standing *ret)
 {
 	const struct daemons_source *source = &api->parts.daemons;
@@ -40,7 +49,7 @@ void standing_told(const struct api *api, const struct account *account, struct 
 	memset(ret, 0, sizeof(*ret));
 	relay_owner(api->relay, name, &ret->owner);
 	if (ret->owner.place == RELAY_SELF)
-		account_figures(account, &ret->figures);
+		own_figures(api, account, &ret->figures);
 	else
 		ret->figures.rate_remaining = -1;
 	if (source->accounts)

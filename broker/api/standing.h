@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How an account stands, whichever daemon is asked: its owner has asked the provider, and knows;
- * any other daemon knows what the owner says of it in the database, a second later, and not what it
- * saw itself when the account was its own. Loop thread.
+ * The status of an account, on any daemon. The owner knows it from the provider; any other daemon
+ * reports what the owner says of it in the database, a second later, not what it saw itself while it
+ * owned the account. Loop thread.
  */
 #pragma once
 

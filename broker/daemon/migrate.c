@@ -63,9 +63,9 @@ static void result_print(const struct store_move_result *result, const char *pat
 	printf("%s: %" PRId64 " leases, %" PRId64 " runs, %" PRId64 " rows in all, compared\n",
 	       name, result->leases, result->runs, result->rows);
 	if (result->mended)
-		printf("%" PRId64 " texts were not UTF-8: the bytes that were not are '?' now\n",
+		printf("%" PRId64 " texts were not valid UTF-8: the invalid bytes are now '?'\n",
 		       result->mended);
-	printf("%s is not used any longer; keep it as a backup\n", path);
+	printf("%s is no longer used; keep it as a backup\n", path);
 }
 
 static int migrate(const char *path, const char *target, const char *name)

@@ -18,7 +18,7 @@ struct owned {
 	int64_t read_ms; /* monotonic clock */
 	int64_t takeovers;
 	int64_t most_seq; /* that was read since the last loss */
-	int64_t lost_seq; /* that was read before it and is to be told; 0: nothing is */
+	int64_t lost_seq; /* read before it, and still to be reported; 0: none */
 };
 
 struct view {
@@ -26,6 +26,8 @@ struct view {
 	size_t peer_count;
 	struct owned *owned;
 	size_t owned_count;
+	int64_t clock_ahead_ms; /* the database's, of our monotonic one */
+	int has_clock;
 };
 
 struct peers {
@@ -103,8 +105,8 @@ void peers_saw_daemon(struct peers *peers, const struct store_daemon *row)
 }
 
 /*
- * Was more read before than the row has, or than it had at the fail-over that it tells of? It may
- * tell of none any more, or not yet. What somebody has found is not told again.
+ * Was a higher seq read before than the row has, or than it had at the fail-over that it names? It
+ * may no longer name one, or not yet. A loss that somebody has found is not reported again.
  */
 static void compare_seq(struct owned *owned, const struct owned *before)
 {
@@ -152,13 +154,19 @@ void peers_saw_shard(struct peers *peers, const struct shard *row)
 	next->owned = xrealloc(next->owned, (next->owned_count + 1) * sizeof(*next->owned));
 	owned = &next->owned[next->owned_count++];
 	owned->row = *row;
-	/* Before the answer came: nothing lasts longer than it says. */
+	/* Not when the answer came, so that no ownership seems to last longer than it does. */
 	owned->read_ms = peers->begun_ms;
 	owned->takeovers = before ? before->takeovers : 0;
 	owned->lost_seq = 0;
 	compare_seq(owned, before);
 	if (before && before->row.epoch != row->epoch)
 		owned->takeovers++;
+}
+
+void peers_saw_clock(struct peers *peers, int64_t db_ms, int64_t mono_ms)
+{
+	peers->next.clock_ahead_ms = db_ms - mono_ms;
+	peers->next.has_clock = 1;
 }
 
 void peers_end(struct peers *peers)
@@ -199,7 +207,7 @@ static int is_alive(const struct peers *peers, const struct peer *peer, int64_t 
 	return is_self(peers, peer) || now_ms - peer->changed_ms < PEERS_SILENT_MS;
 }
 
-/* As far as this daemon knows; its time goes on since the row was read. */
+/* As far as this daemon knows; the owner's time has continued since the row was read. */
 static int is_owned(const struct owned *owned, int64_t now_ms)
 {
 	return owned->row.owner[0] &&
@@ -270,6 +278,16 @@ size_t peers_living(struct peers *peers, int64_t now_ms, char (*ids)[STORE_DAEMO
 		count++;
 	}
 	return count;
+}
+
+int64_t peers_clock(struct peers *peers, int64_t now_ms)
+{
+	int64_t ret;
+
+	pthread_mutex_lock(&peers->lock);
+	ret = peers->view.has_clock ? now_ms + peers->view.clock_ahead_ms : 0;
+	pthread_mutex_unlock(&peers->lock);
+	return ret;
 }
 
 int64_t peers_seq(struct peers *peers, const char *account)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What this daemon knows of the others on its database, and of who owns which account: as read
- * last, a second ago at most. Who is alive is told by rows that change, not by comparing clocks of
- * different machines. Any thread.
+ * What this daemon knows of the others on its database, and of who owns which account: as last
+ * read, at most a second ago. A daemon is alive if its row changes; clocks of different machines
+ * are not compared. Any thread.
  */
 #pragma once
 
@@ -14,9 +14,9 @@
 #include "store/daemons.h"
 #include "store/shards.h"
 
-/* A daemon whose row has not changed for so long is not there. */
+/* A daemon whose row has not changed for this long is considered dead ... */
 #define PEERS_SILENT_MS 3500
-/* And after so long its row may be removed. */
+/* ... and after this its row may be removed. */
 #define PEERS_FORGOTTEN_MS (10 * 60 * 1000)
 
 struct peers;
@@ -29,6 +29,8 @@ void peers_free(struct peers *peers); /* NULL is allowed */
 void peers_begin(struct peers *peers, int64_t now_ms);
 void peers_saw_daemon(struct peers *peers, const struct store_daemon *row);
 void peers_saw_shard(struct peers *peers, const struct shard *row);
+/* The database's clock showed `db_ms` at `mono_ms`. */
+void peers_saw_clock(struct peers *peers, int64_t db_ms, int64_t mono_ms);
 /* From now on others see what was read. Without it the reading failed, and changes nothing. */
 void peers_end(struct peers *peers);
 /*
@@ -36,7 +38,7 @@ void peers_end(struct peers *peers);
  * was read; 0: there is no more. By the reading thread.
  */
 int64_t peers_lost(struct peers *peers, size_t *at, const char **ret_account);
-/* It was told to the database. */
+/* The loss was reported to the database. */
 void peers_told(struct peers *peers, const char *account);
 /* A daemon that has been silent for PEERS_FORGOTTEN_MS; 0: there is one. */
 int peers_forgotten(struct peers *peers, int64_t now_ms, struct store_daemon *ret);
@@ -52,7 +54,9 @@ void peers_route(struct peers *peers, const char *account, int is_ours, int64_t 
 /* The ids of the daemons that are alive, this one among them; at most `max`. */
 size_t peers_living(struct peers *peers, int64_t now_ms, char (*ids)[STORE_DAEMON_ID_SIZE],
 		    size_t max);
-/* The highest seq of the account that was read, since its last loss that was told; 0: none. */
+/* The database's clock, as it was read last; 0: it was not read. */
+int64_t peers_clock(struct peers *peers, int64_t now_ms);
+/* The highest seq of the account that was read since its last loss was reported; 0: none. */
 int64_t peers_seq(struct peers *peers, const char *account);
 void peers_each_daemon(struct peers *peers, int64_t now_ms, daemons_fn fn, void *arg);
 void peers_each_account(struct peers *peers, int64_t now_ms, daemons_account_fn fn, void *arg);

@@ -45,7 +45,10 @@ static void saw_daemon(void *arg, const struct store_daemon *row)
 
 static void saw_shard(void *arg, const struct shard *row)
 {
-	peers_saw_shard(arg, row);
+	struct daemon_registry *registry = arg;
+
+	peers_saw_shard(registry->peers, row);
+	peers_saw_clock(registry->peers, row->now_ms, registry_now(registry));
 }
 
 static int round_run(struct daemon_registry *registry, struct err *err)
@@ -63,7 +66,7 @@ static int round_run(struct daemon_registry *registry, struct err *err)
 		return -1;
 	peers_begin(registry->peers, now);
 	if (store_daemon_each(registry->store, saw_daemon, registry->peers, err) ||
-	    shards_each(registry->store, saw_shard, registry->peers, err))
+	    shards_each(registry->store, saw_shard, registry, err))
 		return -1;
 	peers_end(registry->peers);
 	while ((seq = peers_lost(registry->peers, &at, &account)) != 0) {
@@ -92,7 +95,7 @@ static void failure_log(struct daemon_registry *registry, const struct err *err)
 
 	if (!registry->failed_ms || now - registry->failed_ms > QUIET_MS)
 		log_warning(LOG_FIELDS({ "error", err->text }),
-			    "cannot read who the other daemons are; requests for accounts of theirs "
+			    "cannot read which other daemons there are; requests for their accounts "
 			    "wait, and are then answered 503");
 	registry->failed_ms = now;
 }
@@ -260,9 +263,17 @@ static void source_accounts(void *arg, daemons_account_fn fn, void *fn_arg)
 	peers_each_account(registry->peers, registry_now(registry), fn, fn_arg);
 }
 
+static int64_t source_now_ms(void *arg)
+{
+	struct daemon_registry *registry = arg;
+
+	return peers_clock(registry->peers, registry_now(registry));
+}
+
 void registry_source(struct daemon_registry *registry, struct daemons_source *ret)
 {
 	ret->arg = registry;
 	ret->daemons = source_daemons;
 	ret->accounts = source_accounts;
+	ret->now_ms = source_now_ms;
 }

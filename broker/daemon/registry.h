@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tells the other daemons on the database that this one is there, and reads every second who the
- * others are and who owns which account (peers.h): a thread with a connection of its own, so that
- * a database that does not answer delays nothing else. A file is not shared: then there is no
- * thread, and this daemon is the only one.
+ * Announces this daemon to the others on the database, and reads every second which others there
+ * are and who owns which account (peers.h): a thread with a connection of its own, so that a
+ * database that does not answer delays nothing else. A file is not shared: then there is no thread,
+ * and this daemon is the only one.
  */
 #pragma once
 
@@ -33,7 +33,7 @@ int registry_new(const struct registry_config *config, struct daemon_registry **
 		 struct err *err);
 /* The id of this daemon: 32 hex digits, new at each start. Claims name it, too. */
 const char *registry_self(const struct daemon_registry *registry);
-/* From now on the others are told where this daemon is, and they are read. */
+/* From now on this daemon's address is announced, and the others are read. */
 int registry_start(struct daemon_registry *registry, const char *address, struct err *err);
 /*
  * One round: writes, reads. The thread does this; tests do it without one. -1: what is known stays
@@ -47,5 +47,5 @@ void registry_route(void *arg, const char *account, struct relay_route *ret);
 struct peers *registry_peers(struct daemon_registry *registry);
 /* For api_parts.daemons. */
 void registry_source(struct daemon_registry *registry, struct daemons_source *ret);
-/* Ends the thread, and takes the row out. NULL is allowed. */
+/* Ends the thread, and removes the row. NULL is allowed. */
 void registry_free(struct daemon_registry *registry);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a daemon has to do with the others on its database. Main thread. */
+/* The parts of a daemon that concern the others on its database. Main thread. */
 #pragma once
 
 #include <stddef.h>
@@ -9,13 +9,13 @@
 
 struct daemon;
 
-/* Before all else: who this daemon is. */
+/* First: this daemon's identity. */
 int shared_begin(struct daemon *d, struct err *err);
 /* The engines: one, or on a shared store one for each account. */
 int shared_fleet_start(struct daemon *d, const struct engine_config *config, struct err *err);
-/* The api, with its ways to the other daemons. */
+/* The api, with its connections to the other daemons. */
 int shared_api_start(struct daemon *d, struct err *err);
 /* The host of `advertise`, by which the others name this daemon in requests; "": none. */
 void shared_host(const struct daemon *d, char *ret, size_t size);
-/* After it listens: the others may know where. */
+/* Once it listens: announces the address. */
 int shared_announce(struct daemon *d, struct err *err);

@@ -258,7 +258,8 @@ static int batch_begin(struct core *core, int (*begin)(struct store *, struct er
 {
 	if (core->in_transaction)
 		return 0;
-	core_gap_read(core);
+	if (!core_gap_pause_ms(core))
+		core_gap_read(core);
 	due_read(core);
 	if (begin(core->store, err))
 		return -1;
@@ -392,8 +393,10 @@ int64_t core_next_ms(const struct core *core)
 	int64_t next = earlier_ms(earlier_ms(heap_next(core->due), heap_next(core->tasks)),
 				  core->next_waiter_ms);
 
-	if (capacity_is_due(core) || core_gap_left(core))
+	if (capacity_is_due(core))
 		next = earlier_ms(next, core_now(core));
+	if (core_gap_left(core))
+		next = earlier_ms(next, core_now(core) + core_gap_pause_ms(core));
 	return next ? next - core_clock_by_ms(core) : 0;
 }
 
@@ -404,6 +407,8 @@ size_t core_due_count(const struct core *core)
 
 void core_rest(struct core *core, int on)
 {
+	if (core->resting == on)
+		return;
 	core->resting = on;
 	/* Leases may have waited for their turn meanwhile. */
 	if (!on)

@@ -63,17 +63,19 @@ void core_hurry(struct core *core, unsigned count);
 /* Processes what is due at the current time of config->env. */
 void core_due(struct core *core);
 /*
- * For gap_ms until now nobody watched over these leases: no daemon, or none that saw the store. Their
- * clients may have reached nobody, so that time does not count: it is added to idle timeouts and,
- * up to LEASE_CREDIT_MOST_MS, to TTLs. The next batches do so, by core_gap_credit, or else by core_due,
- * each for some of them, since a long batch would be a gap itself; until then no lease ends by
- * time. One that cannot be read is left out.
+ * For gap_ms until now these leases were unattended: no daemon ran, or none that saw the store.
+ * Their clients may have reached nobody, so this time does not count: it is added to idle timeouts
+ * and, up to LEASE_CREDIT_MOST_MS, to TTLs. The next batches do so, by core_gap_credit, or else by
+ * core_due, each for some of them, since a long batch would be a gap itself; until then no lease
+ * ends by time. One that cannot be read is left out.
  */
 void core_gap(struct core *core, int64_t gap_ms);
 /* In a batch that has begun after that: does its part now. */
 void core_gap_credit(struct core *core);
 /* Are there leases that are still to be credited? */
 int core_gap_left(const struct core *core);
+/* Those that are next could not be read, and are tried again after some seconds. */
+int core_gap_is_stuck(const struct core *core);
 /*
  * No lease ends by time from this moment of the monotonic clock on: somebody else may own the
  * store's rows by then. A new core sees without end (INT64_MAX). What is put off is looked at again

@@ -41,18 +41,22 @@ static int crash_count(const struct engine_config *config, const struct engine_c
 	return store_crash_put(config->store, &row, err);
 }
 
+int crash_counts_write(const struct engine_config *config, struct err *err)
+{
+	for (size_t i = 0; i < config->crash_count; i++) {
+		if (crash_count(config, &config->crashes[i], err))
+			return -1;
+	}
+	return 0;
+}
+
 int crash_counts_add(const struct engine_config *config, struct err *err)
 {
-	int rc;
-
 	if (!config->crash_count)
 		return 0;
 	if (store_begin(config->store, err))
 		return -1;
-	rc = 0;
-	for (size_t i = 0; i < config->crash_count && !rc; i++)
-		rc = crash_count(config, &config->crashes[i], err);
-	if (!rc)
+	if (crash_counts_write(config, err) == 0)
 		return store_commit(config->store, err);
 	store_rollback(config->store);
 	return -1;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Crashes of an earlier process, where the engines that hold back what crashes begin later. */
+/* Counts the crashes of an earlier process. */
 #pragma once
 
 #include "engine/engine.h"
 
+/* In a transaction: adds config->crashes to the counts in config->store. */
+int crash_counts_write(const struct engine_config *config, struct err *err);
 /*
- * Adds config->crashes to the counts in config->store, which need not own the accounts: whoever
- * claims them reads the counts (crashes.c).
+ * The same in one of its own, where the engines that hold back what crashes begin later. The store
+ * need not own the accounts: whoever claims them reads the counts (crashes.c).
  */
 int crash_counts_add(const struct engine_config *config, struct err *err);

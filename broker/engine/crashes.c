@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/crash_counts.h"
 #include "util/alloc.h"
 #include "util/log.h"
 #include "util/text.h"
@@ -166,26 +167,11 @@ static int versions_check(struct core *core, struct err *err)
 	return 0;
 }
 
-static int crash_add(struct core *core, const struct engine_crash *crash, struct err *err)
-{
-	struct core_account *a = core_account_find(core, crash->account);
-	struct crash_count *c;
-
-	if (!a)
-		return 0;
-	c = count_find(core, crash);
-	if (!c)
-		c = count_add(core, crash);
-	TEXT_SET(c->crash.version, a->account->table->version);
-	return count_put(core, c, c->count + 1, err);
-}
-
 int core_crashes_init(struct core *core, struct err *err)
 {
-	int rc = store_crash_each(core->store, row_read, core, err) || versions_check(core, err);
+	int rc = crash_counts_write(&core->config, err) ||
+		 store_crash_each(core->store, row_read, core, err) || versions_check(core, err);
 
-	for (size_t i = 0; i < core->config.crash_count && !rc; i++)
-		rc = crash_add(core, &core->config.crashes[i], err);
 	for (size_t i = 0; i < core->crash_count && !rc; i++) {
 		struct crash_count *c = &core->crashes[i];
 		struct core_account *a = core_account_find(core, c->crash.account);

@@ -50,7 +50,7 @@ static int engines_split(struct fleet *fleet, const struct engine_config *config
 		part.is_part = 1;
 		part.accounts = &config->accounts[i];
 		part.account_count = 1;
-		/* The database's identity is looked after by the claim. */
+		/* The claim checks the database's identity. */
 		part.place[0] = '\0';
 		part.crash_count = 0;
 		part.on_crashes_counted = NULL;

@@ -140,6 +140,7 @@ struct core_gap {
 	int left[2];		      /* are there leases in the list that are not read yet? */
 	int64_t page[2 * GAP_LEASES]; /* those that are credited in the next batch */
 	int page_count;
+	int64_t again_mono_ms; /* not read before; 0: at once */
 };
 
 struct core {
@@ -242,6 +243,8 @@ int core_lease_each(struct core *core, struct store_list list, core_lease_fn fn,
 
 /* Before a batch: reads the leases that it credits with a gap. */
 void core_gap_read(struct core *core);
+/* They could not be read: how long until the next try; 0: none is put off. */
+int64_t core_gap_pause_ms(const struct core *core);
 
 /* ---- outbox.c: answers, log lines and steps that wait for the commit ------------------------- */
 

@@ -236,6 +236,7 @@ void life_tell(struct engine_life *life)
 {
 	const struct engine_ownership *ownership = life->parts->config.ownership;
 	struct shard_standing now;
+	struct engine_owned owned;
 
 	if (!ownership || !ownership->tell)
 		return;
@@ -243,6 +244,9 @@ void life_tell(struct engine_life *life)
 	if (!memcmp(&now, &life->told, sizeof(now)))
 		return;
 	life->told = now;
+	owned = owned_now(life);
+	if (now.verified_ms)
+		now.verified_ms += owned.store_ahead_ms;
 	/* A failed write makes the commit fail. */
 	ownership->tell(ownership->arg, life->store, &now, NULL);
 }

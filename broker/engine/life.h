@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A life of an engine: a store, a core loaded from it, and the steps that the core has started.
- * What a step claims and how it ends goes to the inbox of the engine, with the life that the step
- * belongs to. Where accounts can be lost (ownership.h), a life ends before the process does: its
- * core is freed at once, and what its steps still claim or report is refused. The life itself is
- * freed when the last of them has returned.
+ * A life of an engine, one period of ownership: a store, a core loaded from it, and the steps that
+ * the core has started. What a step claims and how it ends goes to the inbox of the engine, with
+ * the life that the step belongs to. Where accounts can be lost (ownership.h), a life ends before
+ * the process does: its core is freed at once, and what its steps still claim or report is refused.
+ * The life itself is freed when the last of them has returned.
  *
  * Engine thread, except where it says otherwise.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The answer to requests of an account that is not this process's now. */
+/* The answer to requests for an account that this process does not own now. */
 #pragma once
 
 #include "engine/engine.h"

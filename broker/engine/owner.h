@@ -38,11 +38,11 @@ int owner_claim(const struct owner_config *config, const char *account, int64_t 
 
 /* How long a permit that was lost with a database may still be acted on: P + G. */
 #define OWNER_PRESUME_MS (20000 + 30000)
-/* For each daemon that comes before this one: how long it gets to claim what is free. */
+/* For each daemon that comes before this one: how long it has to claim what is free. */
 #define OWNER_HEAD_START_MS 1000
-/* A hint counts when it has been the same for so long: daemons come and go. */
+/* A hint counts once it has been the same for this long: daemons come and go. */
 #define OWNER_SETTLE_MS 6000
-/* Steps get so long to end before a move, and if they do not, the next try is that much later. */
+/* Steps have this long to end before a move; if they do not, the next try is that much later. */
 #define OWNER_REST_MS 10000
 #define OWNER_REST_AGAIN_MS 60000
 

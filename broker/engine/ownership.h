@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * To whom the accounts of an engine belong, if not to this process for as long as it runs. An
- * engine whose configuration has such a table claims its accounts, loads its core from the store
- * that the claim gave, renews, and drops the core when they are lost; then it claims again.
+ * The ownership of an engine's accounts, where they do not belong to this process for as long as it
+ * runs. An engine whose configuration has such a table claims its accounts, loads its core from the
+ * store that the claim gave, renews, and drops the core when they are lost; then it claims again.
  * Everything is called on the engine thread, and may block for some seconds.
  */
 #pragma once

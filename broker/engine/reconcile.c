@@ -20,7 +20,8 @@
 
 void core_reconcile_soon(struct core *core, struct core_account *a)
 {
-	a->is_reconciled = 0;
+	/* A sweep that is running began before. */
+	a->is_reconciled = a->is_reconciling = 0;
 	if (!core->config.ownership)
 		return;
 	account_task_soon(core, a, TASK_PROBE);

@@ -11,6 +11,8 @@
 #include "util/log.h"
 #include "util/text.h"
 
+/* Until leases are read again that could not be. */
+#define GAP_RETRY_MS 5000
 /* Clocks that differ by more are told of. */
 #define APART_MS 5000
 
@@ -29,8 +31,7 @@ static void gap_begin(struct core *core)
 						     .limit = GAP_LEASES };
 		gap->left[i] = 1;
 	}
-	log_notice(NULL,
-		   "nobody watched over the leases for %" PRId64 " ms: that time does not count",
+	log_notice(NULL, "the leases were unattended for %" PRId64 " ms; this time does not count",
 		   gap->ms);
 }
 
@@ -46,20 +47,18 @@ void core_gap(struct core *core, int64_t gap_ms)
 }
 
 /* Adds the next leases of a list to the page. -1: not all of them can be read now. */
-static int gap_list_read(struct core *core, int which)
+static int gap_list_read(struct core *core, int which, struct err *err)
 {
 	struct core_gap *gap = &core->gap;
 	struct store_list *list = &gap->lists[which];
 	int64_t *page = gap->page + gap->page_count;
-	int count = store_lease_numbers(core->store, list, page, NULL), kept = 0;
+	int count = store_lease_numbers(core->store, list, page, err), kept = 0;
 	int64_t last = count > 0 ? page[count - 1] : 0;
 
 	for (int i = 0; i < count; i++) {
-		struct err err = { 0 };
-
-		if (core_lease(core, page[i], &err))
+		if (core_lease(core, page[i], err))
 			page[kept++] = page[i];
-		else if (core_lease_unread(core, page[i], &err))
+		else if (core_lease_unread(core, page[i], err))
 			return -1;
 	}
 	if (count < 0)
@@ -81,9 +80,29 @@ void core_gap_read(struct core *core)
 
 	if (!gap->ms || gap->page_count)
 		return;
-	for (int i = 0; i < 2; i++)
-		if (gap->left[i] && gap_list_read(core, i))
-			break;
+	gap->again_mono_ms = 0;
+	for (int i = 0; i < 2; i++) {
+		struct err err = { 0 };
+
+		if (!gap->left[i] || gap_list_read(core, i, &err) == 0)
+			continue;
+		log_error(LOG_FIELDS({ "error", err.text }),
+			  "cannot read the leases that nobody watched over; trying again");
+		gap->again_mono_ms = env_mono_ms(core->env) + GAP_RETRY_MS;
+		break;
+	}
+}
+
+int core_gap_is_stuck(const struct core *core)
+{
+	return core->gap.again_mono_ms != 0;
+}
+
+int64_t core_gap_pause_ms(const struct core *core)
+{
+	int64_t left = core->gap.again_mono_ms - env_mono_ms(core->env);
+
+	return core->gap.again_mono_ms && left > 0 ? left : 0;
 }
 
 void core_gap_credit(struct core *core)

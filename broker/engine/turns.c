@@ -151,6 +151,14 @@ static void claim_failed(struct engine *engine, const struct err *err)
 		  engine->parts.config.accounts[0]->config.name);
 }
 
+/* Lives that end as soon as they begin are begun more and more slowly: the pause before the next. */
+static int64_t short_life_ms(struct engine *engine)
+{
+	if (engine->short_lives < SHORT_LIVES_MOST)
+		engine->short_lives++;
+	return engine->parts.config.ownership->retry_ms << (engine->short_lives - 1);
+}
+
 static void claimed(struct engine *engine, int64_t load_ms)
 {
 	const char *name = engine->parts.config.accounts[0]->config.name;
@@ -186,6 +194,9 @@ static void claim(struct engine *engine)
 	}
 	now = env_mono_ms(config->env);
 	engine->claim_mono_ms = engine->seek_mono_ms = now + ownership->retry_ms;
+	/* One that was claimed and cannot be loaded is a short life, too. */
+	if (!rc)
+		engine->claim_mono_ms = engine->seek_mono_ms = now + short_life_ms(engine);
 	/* Whose it is may change at any time; what failed is left alone for a while. */
 	if (rc > 0)
 		engine->seek_mono_ms = now + ownership->seek_ms;
@@ -193,18 +204,14 @@ static void claim(struct engine *engine)
 		claim_failed(engine, &err);
 }
 
-/* Lives that are lost as soon as they begin are begun more and more slowly. */
 static int64_t claim_pause_ms(struct engine *engine)
 {
 	int64_t now = env_mono_ms(engine->parts.config.env);
 
-	if (now - engine->begun_mono_ms >= LIFE_SHORT_MS)
-		engine->short_lives = 0;
-	else if (engine->short_lives < SHORT_LIVES_MOST)
-		engine->short_lives++;
-	return engine->short_lives ?
-		       engine->parts.config.ownership->retry_ms << (engine->short_lives - 1) :
-		       0;
+	if (now - engine->begun_mono_ms < LIFE_SHORT_MS)
+		return short_life_ms(engine);
+	engine->short_lives = 0;
+	return 0;
 }
 
 static void end(struct engine *engine, int yield)
@@ -228,7 +235,7 @@ static void lose(struct engine *engine, struct batch *batch, const struct err *e
 
 	log_warning(LOG_FIELDS({ "account", name }, { "error", err->text },
 			       { "event", "account.lost" }),
-		    "account %s is lost; claiming it again", name);
+		    "lost the ownership of account %s; claiming it again", name);
 	end(engine, 0);
 	batch_refuse(batch);
 }

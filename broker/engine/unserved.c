@@ -130,7 +130,8 @@ static int leases_credit(struct core *core, const struct shard *row, struct err 
 		if (row->is_owed && !core_gap_left(core))
 			shard_credit(core_store(core), NULL);
 		rc = core_flush(core, err);
-	} while (!rc && core_gap_left(core));
+	} while (!rc && core_gap_left(core) && !core_gap_is_stuck(core));
+	/* Whoever claims it next measures the same gap again. */
 	return rc;
 }
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Accounts that have open leases and that no daemon serves, since none has them configured any
- * longer. Nobody owns them, so nobody would say it: each daemon looks for them now and then, claims
- * what nobody has renewed for a while, writes into its leases that they need an operator, and gives
- * it up again. Only for a store that several daemons share; on another, the core does it at its
- * start (core_missing_init).
+ * Accounts with open leases that no daemon has configured any longer. Nobody owns them, so nobody
+ * would report it: each daemon looks for them now and then, claims those that nobody has renewed
+ * for a while, marks their leases for an operator, and gives them up again. Only for a store that
+ * several daemons share; on another, the core does it at its start (core_missing_init).
  */
 #pragma once
 
@@ -13,7 +12,7 @@
 
 struct unserved;
 
-/* Who serves an account may be away for so long, to be upgraded. */
+/* A daemon may be away for this long, to be upgraded. */
 #define UNSERVED_SILENT_MS (5 * 60 * 1000)
 #define UNSERVED_LOOK_MS (60 * 1000)
 

@@ -148,9 +148,8 @@ struct lease {
 	int64_t ttl_ms;	 /* from its creation on; never becomes less */
 	int64_t idle_ms; /* from its last heartbeat on; 0: no idle timeout */
 	/*
-	 * Time in which nobody could watch over it, and its client perhaps reached nobody: it does not
-	 * count. What its TTL is longer by, at most LEASE_CREDIT_MOST_MS; and since its last heartbeat,
-	 * its idle timeout.
+	 * Credit for time in which it was unattended and its client perhaps reached nobody: added to its
+	 * TTL, at most LEASE_CREDIT_MOST_MS; and, since its last heartbeat, to its idle timeout.
 	 */
 	int64_t credit_ms, idle_credit_ms;
 

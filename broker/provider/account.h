@@ -105,8 +105,8 @@ void account_token_free(char *token);
 /* ---- verification: is it still the known account? (rule 7) ---- */
 
 /*
- * What was proven of the account, and what it was blocked for, counts no longer, as at a start:
- * for an owner that has just claimed it again.
+ * Forgets what was proven of the account and what it was blocked for, as at a start: for an owner that
+ * has just claimed it again.
  */
 void account_doubt(struct account *account);
 /*

@@ -32,5 +32,5 @@ int store_daemon_drop(struct store *store, const struct store_daemon *daemon, st
 typedef void (*store_daemon_fn)(void *arg, const struct store_daemon *daemon);
 int store_daemon_each(struct store *store, store_daemon_fn fn, void *arg, struct err *err);
 
-/* With what the daemons sign what they send each other; it follows from the signing key. */
+/* The key with which daemons sign requests to each other; derived from the signing key. */
 int store_peer_key(struct store *store, unsigned char ret[STORE_PEER_KEY_SIZE], struct err *err);

@@ -23,7 +23,7 @@ static const struct store_module *module_load(struct err *err)
 
 	if (!handle) {
 		err_set(err, ERR_REFUSED,
-			"the store on PostgreSQL is not installed: install the package "
+			"the module for PostgreSQL is not installed: install the package "
 			"lessord-postgresql (%s)",
 			dlerror());
 		return NULL;

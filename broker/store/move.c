@@ -2,7 +2,7 @@
 /*
  * One transaction of the target holds everything, and the file is locked meanwhile. The mark in the
  * file is committed before the target: if the process ends between the two, neither is used until
- * the move is done again. The other order could leave two stores that both look alive.
+ * the move is repeated. The other order could leave two stores that both look usable.
  */
 #include "store/move.h"
 
@@ -24,7 +24,7 @@ struct store_move {
 	struct store_move_result result;
 };
 
-/* The one number that a statement without parameters gives. */
+/* The single number that a statement without parameters returns. */
 static int number_read(struct store *store, const char *sql, int64_t *ret, struct err *err)
 {
 	struct statement *stmt = store_prepare(store, sql, err);
@@ -40,7 +40,7 @@ static int refuse_used(const struct store *to, const char *what, struct err *err
 {
 	return err_set(err, ERR_REFUSED,
 		       "%s is not empty (%s): a store is moved only to a database that no lessord "
-		       "has used; make a new one",
+		       "has used; create a new one",
 		       to->name, what);
 }
 
@@ -188,7 +188,7 @@ static int finish(struct store_move *m, struct err *err)
 	if (store_commit(m->to, &why) == 0)
 		return 0;
 	return err_set(err, ERR_BUSY,
-		       "whether %s has the data now is unknown (%.120s); run the same command again",
+		       "it is unknown whether %s has the data (%.120s); run the same command again",
 		       m->to->name, why.text);
 }
 

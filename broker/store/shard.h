@@ -13,7 +13,7 @@
  * - The fence also compares the database's identity (system id and timeline): on a promoted
  *   standby, nobody owns anything until the next claim, which freezes the account.
  * - If the connection is lost while a commit is under way, a write on a new connection finds out
- *   whether it happened, and makes sure that it never happens later (the *read-back*).
+ *   whether it took effect, and ensures that it cannot take effect later (the *read-back*).
  *   store_commit returns what it found; its caller notices nothing but the time it took.
  * - What the row's `expires` says decides only who may claim. What may still be done outside the
  *   database is decided by deadlines that the owner takes before it sends a statement.
@@ -39,7 +39,7 @@
  * have renewed it by that clock, so nobody waits for it.
  */
 #define SHARD_TTL_MOST_MS 61000
-/* How long the server waits for the row before the backend that locks it is ended. */
+/* How long the server waits for the row before the backend that locks it is terminated. */
 #define SHARD_LOCK_MS 1000
 
 struct shard_claim {
@@ -98,7 +98,7 @@ struct shard {
 /*
  * Claims the account, and binds the connection to it. Not within a transaction. The row is made if
  * there is none yet. If the row is locked for more than a second by the backend of an owner whose
- * time is up, that backend is ended.
+ * time is up, that backend is terminated.
  * 0: ours. 1: somebody holds it; `ret` says who, and until when. In both cases `ret` is filled. -1:
  * unknown, as after a lost connection; or ERR_REFUSED: the server is not one that may be used
  * (`require_sync`, a standby). ERR_BUSY and ERR_IO pass.

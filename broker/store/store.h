@@ -219,8 +219,8 @@ int store_lease_page(struct store *store, const struct store_list *list, store_l
 int store_lease_each(struct store *store, const struct store_list *list, store_lease_fn fn,
 		     void *arg, struct err *err);
 /*
- * The row numbers of the same, up to list->limit, for which there is room in `n`. The leases are not
- * read, so that one which cannot be read hides no other. How many; -1.
+ * Only the row numbers of the same, at most list->limit, which is the size of `n`. The leases are not
+ * read, so one that cannot be read hides no other. Returns their number, or -1.
  */
 int store_lease_numbers(struct store *store, const struct store_list *list, int64_t n[],
 			struct err *err);
@@ -280,7 +280,7 @@ struct store_counts {
 /*
  * For the rest of the transaction no other daemon creates a lease, nor the identity of a new store:
  * before the totals are read by which a create is decided. Nothing where there is one daemon only.
- * 1: another one does not let go of it (ERR_BUSY); the transaction goes on as if it was not asked.
+ * 1: another one does not release it (ERR_BUSY); the transaction continues as if it had not asked.
  */
 int store_create_lock(struct store *store, struct err *err);
 int store_counts(struct store *store, const char *owner, const char *org, const char *account,

@@ -11,7 +11,7 @@
 
 /* A page is in memory as a whole; rows of logs are the largest. */
 #define PAGE_ROWS 100
-/* How much may be on its way before an answer is waited for. */
+/* How much may be sent before waiting for an answer. */
 #define AHEAD_ROWS 500
 #define AHEAD_BYTES (1 << 20)
 #define KEY_MAX 4
@@ -125,8 +125,8 @@ static void cell_free(struct cell *cell)
 }
 
 /*
- * As the text is given to clients: up to a NUL; and without what PostgreSQL has no place for, bytes
- * that are not UTF-8, as a broken name of a provider or a text that was cut in a character.
+ * The text as clients get it, up to a NUL, and without what PostgreSQL cannot store: bytes that are
+ * not UTF-8, such as a provider's broken name or a text that was cut within a character.
  */
 static int text_mend(struct cell *cell)
 {

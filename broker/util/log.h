@@ -37,8 +37,8 @@ void log_write(enum log_level level, const struct log_field *fields, const char 
 	__attribute__((format(printf, 3, 4)));
 
 /*
- * A module that has a copy of this room of its own gives its lines to the program that loaded it:
- * log_here is the program's, and the module's copy is told of it once, before anything else.
+ * A module with its own copy of this room passes its lines on to the program that loaded it: log_here
+ * is the program's, and is given to the module's copy (log_forward) before anything else is called.
  */
 struct log_place {
 	int (*enabled)(enum log_level level);

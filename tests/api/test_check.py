@@ -119,7 +119,7 @@ class PostgreSQL(unittest.TestCase):
         found = self.check(url, code=4)
         self.says(found, "timeouts", "wrong", "statement_timeout is 3s",
                   'ALTER ROLE "lessor" SET statement_timeout = 0')
-        self.says(found, "privileges", "wrong", "may create no tables")
+        self.says(found, "privileges", "wrong", "may not create tables")
         self.assertIn("not usable", found[None])
 
     def test_a_database_of_something_else(self):

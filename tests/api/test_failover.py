@@ -7,15 +7,19 @@ numbers T1 to T14 are those of the table in tests/README.md."""
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 import unittest
+import unittest.mock
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import postgres  # noqa: E402
 from daemons import Group, West  # noqa: E402
 from harness import (KEY, cli_body, cluster, moment, need, new_attempt, new_id,  # noqa: E402
                      skip, until)  # noqa: E402
+
+SKEW = os.environ.get("LESSOR_SKEW", "")
 
 
 class Case(unittest.TestCase):
@@ -187,6 +191,70 @@ class Seen(Case):
                                      if a.status == 200), None), seconds=2)
         self.assertEqual(answer.json["owner"], "carol@example.com")
         again.result(60)
+
+
+class Queued(Case):
+    """What one daemon has acknowledged is in the next answer of any other."""
+
+    def test_the_queue_of_another_daemon(self):
+        group = self.group(cluster().database(), limits="max_active_per_account = 1")
+        owner = group.owner()
+        (other,) = group.others(owner)
+
+        def queue(member):
+            return [e["id"] for e in member.ask("GET", "/v1/queue", group.alice).json["queue"]]
+
+        first = group.create(owner)
+        self.assertEqual((queue(owner), queue(other)), ([], []))
+        for member in (owner, other):
+            body = cli_body(waitForCapacity=3600)
+            made = member.ask("POST", "/v1/leases", group.alice, body,
+                              {"Prefer": "respond-async"})
+            self.assertEqual(made.status, 201, made)
+            self.assertEqual((queue(other), queue(owner)), ([body["leaseID"]],) * 2)
+            shown = other.ask("GET", "/v1/leases/" + body["leaseID"], group.alice).lease
+            self.assertEqual(shown["queue"]["place"], 1)
+            self.assertEqual(group.release(owner, made.lease, True, wait=20).status, 200)
+            self.assertEqual((queue(other), queue(owner)), ([], []))
+        group.release(owner, first, True, wait=20)
+
+
+class Skewed(Case):
+    """A daemon whose machine's clock is two hours ahead tells the time of the database."""
+
+    @unittest.skipUnless(SKEW, "LESSOR_SKEW is missing")
+    def test_what_it_says(self):
+        group = self.group(cluster().database())
+        owner = group.owner()
+        (other,) = group.others(owner)
+        token = subprocess.run(
+            [other.lessord, "token", "add", "--config", other.home + "/conf", "--owner", "dora",
+             "--expires", "1h"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        with open(other.home + "/skew", "w", encoding="ascii") as file:
+            file.write("7200\n")
+        other.kill(signal.SIGTERM)
+        with unittest.mock.patch.dict(os.environ, LD_PRELOAD=SKEW, SKEW=other.home + "/skew"):
+            other.start()
+        # A second later it has read the database's.
+        until(lambda: other.ask("GET", "/v1/providers", other.admin).json["providers"][0][
+            "daemon"] == "other", why=group.said)
+        self.assertEqual(other.ask("GET", "/v1/whoami", token).status, 200)
+        for member in group.members:
+            seen = member.ask("GET", "/v1/capacity", group.alice).json["observedAt"]
+            self.assertLess(abs(moment(seen) - time.time()), 60, member.log())
+        # As the owner, too.
+        owner.kill(signal.SIGTERM)
+        self.assertIs(group.owner(), other)
+        until(lambda: other.ask("GET", "/v1/providers", other.admin).json["providers"][0].get(
+            "provenAt"), why=group.said)
+        proven = other.ask("GET", "/v1/providers", other.admin).json["providers"][0]["provenAt"]
+        self.assertLess(abs(moment(proven) - time.time()), 60)
+        lease = group.create(other)
+        kept = group.change(other, lease, "release", {
+            "delete": False, "retainUntil": time.strftime("%Y-%m-%dT%H:%M:%SZ",
+                                                          time.gmtime(time.time() + 3600))})
+        self.assertEqual(kept.status, 200, kept)
+        owner.start()
 
 
 class Nothing(Case):

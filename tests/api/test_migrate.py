@@ -63,7 +63,7 @@ class Migration(BrokerCase):
 
         said = self.migrate("--to", self.database)
         self.assertIn(": 1 leases, 1 runs, ", said)
-        self.assertIn(self.store + " is not used any longer", said)
+        self.assertIn(self.store + " is no longer used", said)
         self.assertIn("was moved to", self.lessord("--config", self.conf, code=4))
         self.assertIn("was moved to", self.lessord("token", "list", "--config", self.conf, code=4))
         self.assertIn("was moved to", self.migrate("--to", cluster().database(), code=4))

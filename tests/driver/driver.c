@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "driver.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +86,19 @@ void driver_folder_remove(struct driver *d)
 	snprintf(command, sizeof(command), "rm -rf '%s'", d->folder);
 	if (system(command))
 		perror("rm");
+}
+
+int driver_files(const char *folder)
+{
+	struct err err = { .text = "the folder cannot be read" };
+	DIR *dir = opendir(folder);
+	int count = 0;
+
+	MUST(dir != NULL);
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count - 2; /* "." and ".." */
 }
 
 const struct lessor_provider *driver_plugin(const char *path)

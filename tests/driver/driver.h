@@ -85,6 +85,8 @@ void driver_init(struct driver *d, const struct driver_hooks *hooks, void *arg);
 void driver_folder(struct driver *d, const char *name);
 /* Removes the folder. */
 void driver_folder_remove(struct driver *d);
+/* How many files are in the folder, as the machines of the example provider are. */
+int driver_files(const char *folder);
 
 /* A built plugin. `path` is absolute. */
 const struct lessor_provider *driver_plugin(const char *path);

@@ -394,8 +394,14 @@ def on_authorize(lease, facts, kind, epoch, seen):
     elif reason == "UNPROTECT" and not seeded("unprotect-in-memory"):
         lease = set_state(lease, kind, "UNPROTECT_AUTHORIZED", seen=True, protect_by=PERHAPS_OURS,
                           retain_epoch=lease.epoch)
-    elif reason == "PROTECTED":  # so no earlier delete of ours can be under way
-        lease = set_state(lease, kind, "PRESENT", deletes_unknown=False)._replace(attention=True)
+    elif reason == "PROTECTED":
+        # An earlier delete without an answer had no effect so far, but may have one if the
+        # protection is lifted, until it can no longer arrive.
+        row = getattr(lease, kind)
+        if (not row.deletes_unknown or row.age >= VISIBLE_WITHIN
+                or seeded("protected-forgets-delete")):
+            lease = set_state(lease, kind, "PRESENT", deletes_unknown=False)
+        lease = lease._replace(attention=True)
     elif reason == "SIGNATURE":
         lease = lease._replace(attention=True)
     elif reason == "RETENTION_MARK":  # a retention that this store has forgotten
@@ -425,8 +431,8 @@ def on_delete_refused(lease, _facts, kind):
 
 @handles("delete_protected")
 def on_delete_protected(lease, _facts, kind):
-    """Answered 423: it is there, and no delete of it can be under way."""
-    lease = set_present(lease, kind, deletes_unknown=False)
+    """Answered 423: it is there; an earlier delete without an answer may yet be carried out."""
+    lease = on_delete_refused(lease, _facts, kind)[0]
     return lease._replace(attention=not seeded("423-is-retry")), "ok"
 
 

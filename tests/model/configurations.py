@@ -26,14 +26,14 @@ Config = namedtuple("Config", (
 ), defaults=(False, 1, 0, 0, 0, 0, None, 0, 0))
 
 CONFIGS = {config.name: config for config in (
-    Config("protection", 195568, 791964, in_ctest=True,
+    Config("protection", 223778, 919594, in_ctest=True,
            faults=1, crashes=1, client_calls=3, people=1),
-    Config("faults", 102348, 319952, in_ctest=True, faults=2, client_calls=2, lies=1),
-    Config("crashes", 128904, 449685, in_ctest=True, faults=1, crashes=2, client_calls=2),
+    Config("faults", 128049, 415218, in_ctest=True, faults=2, client_calls=2, lies=1),
+    Config("crashes", 147392, 522464, in_ctest=True, faults=1, crashes=2, client_calls=2),
     Config("other-project", 91698, 327111, crashes=1, client_calls=2, token_flips=2),
     Config("restore", 824965, 3565030, client_calls=3, copy=RESTORE),
     Config("two-daemons", 573667, 2941871, client_calls=1, copy=TWIN),
-    Config("shared-key", 662401, 2635138, leases=2, faults=1, client_calls=2),
+    Config("shared-key", 742822, 3005071, leases=2, faults=1, client_calls=2),
     Config("shared-key-crash", 815278, 3209547, leases=2, crashes=1, client_calls=2),
     Config("protection-older", 1186242, 5195471, client_calls=3, copy=RESTORE, people=1),
     Config("protection-older-again", 4579837, 19731402, client_calls=4, copy=RESTORE, people=1),

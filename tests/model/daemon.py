@@ -63,12 +63,17 @@ def begin_step(world, i):
         yield from begin_provision(world, i, lease)
     elif lease.state == "ENDED" and lease.retained:
         yield from begin_protect(world, i, lease)
-    elif lease.state == "ENDED" and not lease.attention:
+    elif lease.state == "ENDED" and (not lease.attention or has_unknown_delete(lease)):
         for kind in reversed(KINDS) if seeded("key-first") else KINDS:
             row = getattr(lease, kind)
             if is_residue(row) and row.state != "RETAINED":
                 yield from observe(world, i, kind)
                 return
+
+
+def has_unknown_delete(lease):
+    """Then a retry in attention finds out that the delete will never be carried out."""
+    return any(is_residue(row) and row.deletes_unknown for row in (lease.server, lease.key))
 
 
 def begin_provision(world, i, lease):
@@ -191,6 +196,10 @@ def delete(world, i, step):
         yield fault(f"DELETE {kind}: REFUSED", outcome(world, i, step, "delete_refused"))
         yield fault(f"DELETE {kind}: LOST before", outcome(world, i, step, "delete_unknown"))
         yield fault(f"DELETE {kind}: LOST after", outcome(carried_out, i, step, "delete_unknown"))
+        if obj.state == SHOWN:
+            later = with_object(world, i, kind, obj._replace(late_delete=True))
+            yield fault(f"DELETE {kind}: LOST, comes late",
+                        outcome(later, i, step, "delete_unknown"))
 
 
 @phase("raise label")

@@ -34,6 +34,8 @@ MISTAKES = {mistake.name: mistake for mistake in (
             "a delete protection that is only perhaps ours is lifted"),
     Mistake("423-is-retry", "protection", "stuck",
             "a protection that is not ours is retried instead of reported"),
+    Mistake("protected-forgets-delete", "protection", "honest",
+            "a protection is taken as proof that no delete is under way"),
     Mistake("unprotect-in-memory", "protection", "retained",
             "the permit to lift the protection is not committed"),
     Mistake("protect-once", "protection", "honest",

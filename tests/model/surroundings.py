@@ -8,7 +8,7 @@ from configurations import TWIN
 from daemon import daemon
 from world import (BY_A_PERSON, GOING, GONE, HIDDEN, KEEP_PROTECTED, KEEP_RECORDED, NO_PROMISE, OFF,
                    SHOWN, Generation, Move, Promise, Twin, Violation, apply, apply_to_all, at,
-                   lift_protection, object_of, raise_generation, restart, twin_is_busy,
+                   destroy, lift_protection, object_of, raise_generation, restart, twin_is_busy,
                    with_object)
 
 
@@ -42,6 +42,11 @@ def provider(world, i, kind):
                    with_object(world, i, kind, obj._replace(state=SHOWN, hidden_ticks=0)))
     if obj.late_unprotect:
         yield Move("protection lifted LATE", lift_protection(world, i, "protection lifted LATE"))
+    if obj.late_delete:
+        late = with_object(world, i, kind, obj._replace(late_delete=False))
+        if obj.state == SHOWN and obj.protection == OFF:
+            late = destroy(late, i, kind, "DELETE carried out LATE")
+        yield Move("DELETE carried out LATE", late)
     # Left out: between the daemon's read and its request, since nothing could detect that.
     if (kind == "server" and obj.state == SHOWN and obj.protection == OFF and world.people
             and not protection_is_changing(world)):
@@ -55,7 +60,8 @@ def provider(world, i, kind):
             yield Move(kind + " delete FAILS later",
                        still_there._replace(faults=world.faults - 1), False)
     # Left out: between the read and the DELETE, since nothing could detect that.
-    if obj.state == SHOWN and obj.signed and world.faults and not any(world.steps):
+    if (obj.state == SHOWN and obj.signed and world.faults and not obj.late_delete
+            and not any(world.steps)):
         relabelled = with_object(world, i, kind, obj._replace(signed=False))
         yield Move("a person relabels the " + kind,
                    relabelled._replace(faults=world.faults - 1), False)
@@ -73,7 +79,7 @@ def tick(world):
     objects = world.servers + (world.key,)
     if any(world.steps) or twin_is_busy(world):
         return
-    if any(obj.late_unprotect or (obj.state == HIDDEN and obj.hidden_ticks >= VISIBLE_WITHIN - 1)
+    if any(obj.late_unprotect or obj.late_delete or (obj.state == HIDDEN and obj.hidden_ticks >= VISIBLE_WITHIN - 1)
            for obj in objects):
         return
     aged = [obj._replace(hidden_ticks=obj.hidden_ticks + (obj.state == HIDDEN))
@@ -103,6 +109,8 @@ def no_delete_release(world, i):
     label = "client: release, keep -> " + reply
     if reply == "retained" and not world.restored and world.servers[i].state in (GOING, GONE):
         raise Violation("honest: answered retained, but our delete was accepted", label)
+    if reply.startswith("retained") and not world.restored and may_be_deleted_late(world, i):
+        raise Violation("honest: answered retained, but a lost DELETE may yet be carried out", label)
     released = released._replace(client_calls=world.client_calls - 1)
     if reply.startswith("retained"):
         lease = released.leases[i]
@@ -111,6 +119,11 @@ def no_delete_release(world, i):
         released = raise_generation(
             released._replace(promises=at(released.promises, i, promise)))
     return Move(label, released, False)
+
+
+def may_be_deleted_late(world, i):
+    return world.servers[i].late_delete or (world.key.late_delete
+                                            and is_residue(world.leases[i].key))
 
 
 def explicit_deletes(world):

@@ -35,6 +35,7 @@ Object = namedtuple("Object", (
     "hidden_ticks",
     "protection",
     "late_unprotect",  # a lost request to lift the protection will be carried out later
+    "late_delete",  # the same for a lost DELETE
 ))
 
 # A request or a commit that the daemon is about to make. `epoch` is the lease's when it began.
@@ -66,7 +67,7 @@ World = namedtuple("World", (
 # `healthy`: it happens by itself, without a fault, a person or a client.
 Move = namedtuple("Move", "label world healthy", defaults=(True,))
 
-NO_OBJECT = Object(UNBORN, True, 0, 0, OFF, False)
+NO_OBJECT = Object(UNBORN, True, 0, 0, OFF, False, False)
 
 
 class Violation(Exception):

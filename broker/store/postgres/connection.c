@@ -98,7 +98,7 @@ static int session_begin(struct pg_connection *c, PGconn *conn, struct err *err)
 
 	if (version < VERSION_LEAST) {
 		PQfinish(conn);
-		return err_set(err, ERR_REFUSED, "%s: PostgreSQL %d is too old; lessor needs 14",
+		return err_set(err, ERR_REFUSED, "%s: PostgreSQL %d is too old; use 14 or later",
 			       c->store.name, version / 10000);
 	}
 	PQsetNoticeReceiver(conn, notice, c);

@@ -72,7 +72,7 @@ static int lock_break(struct pg_connection *c, struct err *err)
 	count = PQntuples(result);
 	for (int i = 0; i < count; i++)
 		log_warning(NULL,
-			    "%s: %s stands still and blocked all creates; its backend was ended",
+			    "%s: %s has stopped and blocked all creates; its backend was terminated",
 			    c->store.name, PQgetvalue(result, i, 0));
 	PQclear(result);
 	return count;

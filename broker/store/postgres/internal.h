@@ -201,7 +201,7 @@ void pg_attempt_drop(struct pg_attempt *a);
 /* One that is not open yet; NULL: the URL is not valid. `leases`: its URL, if `name` is NULL. */
 struct pg_connection *pg_new(const char *name, const struct pg_connection *leases,
 			     enum store_use use, struct err *err);
-/* A new session, waited for. ERR_BUSY: the server cannot be reached or takes nobody. */
+/* A new session, waited for. ERR_BUSY: the server cannot be reached, or accepts nobody. */
 int pg_connect(struct pg_connection *c, struct err *err);
 /* Is there a session? If not, it is made, within the rules of the connection's use. */
 int pg_connected(struct pg_connection *c, struct err *err);

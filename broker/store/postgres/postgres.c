@@ -31,7 +31,7 @@ static int open_store(const char *name, enum store_use use, const struct env *en
 	c->store.backend = &backend_postgres;
 	rc = schema_begin(c, env, err);
 	if (rc == 1 && use == STORE_READER)
-		rc = err_set(err, ERR_NOT_FOUND, "%s: there is no store in this database",
+		rc = err_set(err, ERR_NOT_FOUND, "%s: the database has no tables of lessord",
 			     c->store.name);
 	if (rc)
 		store_close(&c->store);

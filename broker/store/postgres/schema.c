@@ -146,7 +146,7 @@ static int migration_run(struct pg_connection *c, const struct pg_migration *m, 
 			return -1;
 		if (i == 0)
 			log_notice(NULL,
-				   "%s: the migration to schema %d waits until nobody uses its tables",
+				   "%s: the migration to schema %d waits for other users of its tables",
 				   c->store.name, m->number);
 		if (pg_exec(c, PAUSE, "migrating", err))
 			return -1;
@@ -190,7 +190,7 @@ static int encoding_check(struct pg_connection *c, struct err *err)
 	if (is_utf8)
 		return 0;
 	return err_set(err, ERR_REFUSED,
-		       "the encoding of %s is not UTF8; make a database with ENCODING 'UTF8' "
+		       "the encoding of %s is not UTF8; create one with ENCODING 'UTF8' "
 		       "TEMPLATE template0",
 		       c->store.name);
 }

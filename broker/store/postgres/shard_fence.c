@@ -28,7 +28,7 @@ static const char fence_sql[] =
 void shard_lose(struct pg_shard *s, struct pg_connection *c, const char *why)
 {
 	if (s->hold == SHARD_OWNED)
-		log_warning(NULL, "%s: account %s is not owned any longer: %s", c->store.name,
+		log_warning(NULL, "%s: account %s is no longer owned: %s", c->store.name,
 			    s->row.account, why);
 	s->hold = SHARD_LOST;
 	s->deadline_ms = 0;
@@ -138,7 +138,7 @@ void shard_renewed(struct pg_shard *s)
 		int64_t until_ms = s->pending.renewed_ms + s->presume_ms;
 
 		log_warning(NULL,
-			    "account %s: the database's clock has moved against this machine's",
+			    "account %s: the database's clock has jumped relative to this machine's",
 			    s->row.account);
 		s->presumes = 1;
 		if (until_ms > s->pending.presumed_until_ms)

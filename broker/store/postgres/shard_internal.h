@@ -20,7 +20,7 @@
 #define SHARD_IDENTITY                                                                               \
 	"(SELECT control.system_identifier || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)" \
 	" FROM pg_control_system() control)"
-/* Does a commit wait for a standby? Whether one is there shows only to a monitoring role. */
+/* Does a commit wait for a standby? Only a monitoring role can see whether one is connected. */
 #define SHARD_SYNC_ON                                         \
 	"(current_setting('synchronous_standby_names') <> ''" \
 	" AND current_setting('synchronous_commit') IN ('on', 'remote_apply'))"
@@ -66,7 +66,7 @@ int shard_connected(struct shard_binding *binding, struct pg_connection *c, stru
 int shard_fence(struct shard_binding *binding, struct pg_connection *c, struct err *err);
 void shard_committed(struct shard_binding *binding, struct pg_connection *c);
 void shard_refused(struct shard_binding *binding, struct pg_connection *c);
-/* The ownership ends, or is not known any longer: nothing more is written by this connection. */
+/* The ownership ends, or is no longer known: this connection writes nothing more. */
 void shard_lose(struct pg_shard *s, struct pg_connection *c, const char *why);
 /* A claim, a commit or a read-back has succeeded: takes over s->pending. */
 void shard_renewed(struct pg_shard *s);
@@ -81,14 +81,14 @@ int shard_resolve(struct shard_binding *binding, struct pg_connection *c, struct
 
 /* ---- shard_lock.c: the server's part ---- */
 
-/* Is the server one that may be used? -1: not, ERR_REFUSED, or unknown. */
+/* May the server be used? -1: no (ERR_REFUSED), or unknown. */
 int shard_server_check(struct pg_connection *c, int require_sync, struct err *err);
-/* From now to the end of the transaction the row's lock is waited for for SHARD_LOCK_MS. */
+/* Until the end of the transaction, statements wait for the row's lock for at most SHARD_LOCK_MS. */
 int shard_lock_limit(struct pg_connection *c, struct err *err);
-/* Did the last transaction fail since it did not get the lock? */
+/* Did the last transaction fail because it did not get the lock? */
 int shard_lock_failed(const struct pg_connection *c);
 /*
- * Ends the backend that holds the lock of the account's row, if that row is not held by a living
+ * Terminates the backend that holds the lock of the account's row, if that row is not held by a living
  * owner, or held by `owner`. How many: 0 or 1; or -1.
  */
 int shard_lock_break(struct pg_connection *c, const char *account, const char *owner,

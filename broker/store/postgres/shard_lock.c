@@ -76,7 +76,7 @@ int shard_lock_break(struct pg_connection *c, const char *account, const char *o
 		return -1;
 	count = PQntuples(result);
 	for (int i = 0; i < count; i++)
-		log_warning(NULL, "%s: backend %s kept account %s locked, and was ended",
+		log_warning(NULL, "%s: backend %s kept account %s locked, and was terminated",
 			    c->store.name, PQgetvalue(result, i, 0), account);
 	PQclear(result);
 	return count;

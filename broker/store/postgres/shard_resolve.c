@@ -126,8 +126,8 @@ int shard_resolve(struct shard_binding *binding, struct pg_connection *c, struct
 	c->patience_ms = patience_ms;
 	if (rc >= 0)
 		log_notice(NULL, "account %s: the connection was lost during a commit, which %s",
-			   s->row.account, rc ? "was done" : "was not done");
+			   s->row.account, rc ? "took effect" : "had no effect");
 	else
-		shard_lose(s, c, "whether a commit was done could not be found out");
+		shard_lose(s, c, "the outcome of a commit could not be determined");
 	return rc;
 }

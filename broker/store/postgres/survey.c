@@ -307,7 +307,7 @@ static int privileges_survey(struct survey *s, struct err *err)
 		return -1;
 	if (!is_true(row, 2))
 		FIND(s, "privileges", STORE_WRONG,
-		     "the role %.60s may create no tables; make it the owner of its database: ALTER "
+		     "the role %.60s may not create tables; make it the owner of its database: ALTER "
 		     "DATABASE ... OWNER TO \"%.60s\", or GRANT CREATE ON SCHEMA public",
 		     text_at(row, 0), text_at(row, 0));
 	else if (!is_true(row, 3))

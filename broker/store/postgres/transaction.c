@@ -206,7 +206,7 @@ int pg_commit(struct store *store, struct err *err)
 		return commit_refused(c, err);
 	if (!c->failure.kind && c->is_unconfirmed)
 		err_set(&c->failure, ERR_IO,
-			"%s: the server wrote a transaction that its standby may not have",
+			"%s: the server committed a transaction that its standby may not have",
 			store->name);
 	return c->failure.kind ? commit_unknown(c, err) : commit_done(c);
 }

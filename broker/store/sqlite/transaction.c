@@ -27,7 +27,7 @@ int store_moved_check(struct store *store, struct err *err)
 	if (!target[0])
 		return 0;
 	return err_set(err, ERR_REFUSED,
-		       "the store %s was moved to %s by lessord migrate and is not used any longer; "
+		       "the store %s was moved to %s by lessord migrate and is no longer used; "
 		       "name that database in the configuration, as url in [store]",
 		       store->name, target);
 }

@@ -134,7 +134,8 @@ class Client(threading.Thread):
         }[kind]
         daemon = daemon or self.any_daemon()
         record = {"lease": lease.id, "account": lease.account, "owner": lease.owner,
-                  "era": self.records.era, "switching": self.records.is_switching, "client": self.number, "kind": kind,
+                  "era": self.records.era, "switching": self.records.is_switching,
+                  "client": self.number, "kind": kind,
                   "daemon": daemon.name, "mark": self.world.cloud.newest, "call": now(),
                   "return": 0, "status": 0, "phase": "", "epoch": 0, "touched": 0, "retention": "",
                   "state": "", "server": 0, "error": ""}

@@ -14,6 +14,7 @@ Exit: 0 nothing found; 1 a violation; 2 the harness failed; 77 a program is miss
 
 import argparse
 import contextlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -56,7 +57,7 @@ def options_of(words):
     add("--speed", type=float, default=50, help="of the simulated cloud")
     add("--seed", default="1")
     add("--settle", type=float, default=300, help="seconds in which all must be cleaned up")
-    add("--keep", default="", help="a directory for logs and the history, if something is found")
+    add("--keep", default="", help="a directory for logs and the history, unless all is well")
     add("--figures", default="", help="a file to which this storm's are appended, for figures.py")
     options = parser.parse_args(words)
     options.owners = ["ann", "bob", "eve"]
@@ -108,6 +109,7 @@ class Storm:
         self.records = clients.Records(self.world.home + "/history", self.world.cloud)
         self.violations = []
         self.order = "NOT CHECKED"  # what linear/ says
+        self.is_over = False
         self.operator = 0
         self.people = [clients.Client(n, self.world, self.records, options.seed)
                        for n in range(options.clients)]
@@ -149,6 +151,7 @@ class Storm:
                                  self.nemesis.restores).all(state)
         self.linear()
         figures.report(self)
+        self.is_over = True
 
     def blow(self):
         for one in self.everybody():
@@ -161,8 +164,8 @@ class Storm:
         self.nemesis.ending.set()
         nemesis.join()
         self.nemesis.heal()
-        if self.nemesis.restores:
-            self.look()
+        if self.nemesis.restores and not self.look():
+            self.violations.append("stuck: an account does not hear that an operator has looked")
         # As long as clients keep on asking: it must work again, not only be cleaned up.
         calm = now()
         self.until(lambda: all(any(p.answered and p.answered[-1] > calm for p in some)
@@ -176,11 +179,22 @@ class Storm:
                 raise StormError("client %d: %r" % (one.number, one.failure))
 
     def look(self):
-        """After a restore nothing ends until an operator has looked, and says so."""
-        for account in self.world.cloud.tokens:
-            for daemon in self.world.daemons:
-                self.people[0].send(daemon, "POST", "/v1/admin/accounts/%s/take-over" % account,
-                                    "root", {"looked": True, "reason": "restored"})
+        """After a restore nothing ends until an operator has looked, and says so until somebody
+        hears it. Returns whether all accounts were told."""
+        return all([self.look_at(account) for account in self.world.cloud.tokens])
+
+    def look_at(self, account):
+        ways = itertools.cycle(self.world.daemons)
+
+        def is_heard():
+            answer = self.people[0].send(next(ways), "POST",
+                                         "/v1/admin/accounts/%s/take-over" % account, "root",
+                                         {"looked": True, "reason": "restored"})
+            return answer and answer[0] == 200
+        try:
+            return until(is_heard, 60)
+        except AssertionError:
+            return False
 
     def until(self, what, seconds, why):
         try:
@@ -256,7 +270,7 @@ class Storm:
             self.violations.append("linear: " + "\n".join(lines[:60]))
 
     def close(self):
-        if self.options.keep and self.violations:
+        if self.options.keep and (self.violations or self.nemesis.failures or not self.is_over):
             self.world.keep_logs(self.options.keep)
             shutil.copyfile(self.world.home + "/history", self.options.keep + "/history")
             print("kept: " + self.options.keep)

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "driver/instance.h"
 #include "engine/fleet.h"
 #include "provider/account.h"
 #include "store/store.h"
@@ -25,18 +26,6 @@ static struct env env;
 static struct account *accounts[1];
 
 /* ---- a provider that never has anything ready ------------------------------------------------ */
-
-static int provider_open(struct lessor_call *call, void **instance)
-{
-	(void)call;
-	*instance = NULL;
-	return LESSOR_DONE;
-}
-
-static void provider_close(void *instance)
-{
-	(void)instance;
-}
 
 static int provision(void *instance, struct lessor_call *call, const struct lessor_lease *lease)
 {
@@ -60,8 +49,8 @@ static const struct lessor_provider table = {
 	.version = "1",
 	.summary = "makes nothing",
 	.concurrency = LESSOR_SERIAL,
-	.open = provider_open,
-	.close = provider_close,
+	.open = instance_open,
+	.close = instance_close,
 	.provision = provision,
 	.cleanup = cleanup,
 };

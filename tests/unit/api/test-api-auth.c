@@ -215,6 +215,33 @@ static void tokens_expire_and_are_revoked(void **state)
 	assert_int_equal(check(bearer(alice)), AUTH_REFUSED);
 }
 
+static int64_t db_ms;
+
+static int64_t db_now(void *arg)
+{
+	(void)arg;
+	return db_ms;
+}
+
+/* Where daemons share a database its clock counts, and not that of this machine. */
+static void a_token_expires_by_the_clock_of_the_database(void **state)
+{
+	const struct daemons_source clock = { .now_ms = db_now };
+
+	(void)state;
+	auth_use_clock(auth, &clock);
+	db_ms = wall_ms;
+	wall_ms += 7200000;
+	assert_int_equal(check(bearer(reader)), AUTH_OK);
+	db_ms += 1000;
+	assert_int_equal(check(bearer(reader)), AUTH_REFUSED);
+	/* It was not read yet. */
+	db_ms = 0;
+	assert_int_equal(check(bearer(reader)), AUTH_REFUSED);
+	wall_ms -= 7200000;
+	assert_int_equal(check(bearer(reader)), AUTH_OK);
+}
+
 static void text_7_a_token_that_ended_says_when(void **state)
 {
 	char wrong[TOKEN_TEXT_SIZE];
@@ -425,6 +452,7 @@ int main(void)
 		TEST(b140_schemes),
 		TEST(b141_b142_b143_b146_near_misses),
 		TEST(tokens_expire_and_are_revoked),
+		TEST(a_token_expires_by_the_clock_of_the_database),
 		TEST(text_7_a_token_that_ended_says_when),
 		TEST(new_tokens_are_seen_and_a_broken_store_changes_nothing),
 		TEST(a_new_token_is_good_at_once),

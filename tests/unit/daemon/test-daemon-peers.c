@@ -266,6 +266,23 @@ static void a_loss_that_is_seen_late_is_told(void **state)
 	assert_int_equal(peers_seq(peers, "one"), 51);
 }
 
+static void the_clock_goes_on_after_it_was_read(void **state)
+{
+	(void)state;
+	assert_int_equal(peers_clock(peers, now), 0);
+	peers_begin(peers, now);
+	peers_saw_clock(peers, DB_MS, now + 5);
+	assert_int_equal(peers_clock(peers, now), 0);
+	peers_end(peers);
+	assert_int_equal(peers_clock(peers, now + 5), DB_MS);
+	assert_int_equal(peers_clock(peers, now + 1005), DB_MS + 1000);
+	/* It was set back. */
+	peers_begin(peers, now + 2000);
+	peers_saw_clock(peers, DB_MS - 60000, now + 2000);
+	peers_end(peers);
+	assert_int_equal(peers_clock(peers, now + 2000), DB_MS - 60000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +296,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_is_silent_is_not_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_passing_on_is_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_failover_is_compared_with_what_was_seen, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(the_clock_goes_on_after_it_was_read, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_loss_that_is_seen_late_is_told, setup, teardown),
 	};

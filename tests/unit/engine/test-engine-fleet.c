@@ -4,7 +4,6 @@
  * what, what a request for all accounts means, and what is left after their connections were
  * ended again and again.
  */
-#include <dirent.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -161,14 +160,7 @@ static void release_init(struct ask *a, int account, int n)
 
 static int machines(int account)
 {
-	DIR *dir = opendir(clouds[account]);
-	int count = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		count++;
-	closedir(dir);
-	return count - 2;
+	return driver_files(clouds[account]);
 }
 
 static void count_owned(void *arg, const struct fleet_account *account)

@@ -3,9 +3,11 @@
  * The end of an engine's life while a step runs, and what it may still do. The provider stops
  * where a test wants it to.
  */
+#include <sqlite3.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "driver/instance.h"
 #include "unit/engine/owned.h"
 #include "unit/test.h"
 #include "util/text.h"
@@ -19,18 +21,6 @@ static struct account *accounts[1];
 enum outcome { NOT_YET, GRANTED, REFUSED };
 static sem_t began, ended, cleaned, may_claim[STEPS];
 static atomic_int steps, outcomes[STEPS], cleanups, is_idle;
-
-static int provider_open(struct lessor_call *call, void **instance)
-{
-	(void)call;
-	*instance = NULL;
-	return LESSOR_DONE;
-}
-
-static void provider_close(void *instance)
-{
-	(void)instance;
-}
 
 /* With I/O of its own: it may act as soon as a claim is granted. */
 static int provision(void *instance, struct lessor_call *call, const struct lessor_lease *lease)
@@ -76,8 +66,8 @@ static const struct lessor_provider table = {
 	.summary = "makes nothing",
 	.concurrency = LESSOR_PARALLEL,
 	.capabilities = LESSOR_OWN_IO,
-	.open = provider_open,
-	.close = provider_close,
+	.open = instance_open,
+	.close = instance_close,
 	.provision = provision,
 	.cleanup = cleanup,
 };
@@ -380,6 +370,78 @@ static void an_account_is_yielded_when_no_step_runs(void **state)
 	assert_int_equal(atomic_load(&outcomes[0]), REFUSED); /* the lease was released meanwhile */
 }
 
+/* ---- no hot loop ----------------------------------------------------------------------------- */
+
+static int never(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+/* It is asked in each turn whether another should be the owner. */
+static void a_queue_for_capacity_is_looked_at_now_and_then(void **state)
+{
+	static const struct engine_limits limits = { .max_active = 1,
+						     .max_queued = 10,
+						     .max_queued_owner = 10 };
+	static struct ask a, b;
+	struct timespec until;
+
+	(void)state;
+	o.ownership.is_unwanted = never;
+	atomic_store(&is_idle, 1);
+	engine_set_limits(o.engine, &limits);
+	create_init(&a, 3600000);
+	a.request.wait_ms = 0;
+	assert_int_equal(ask_run(&o, &a), RESULT_CREATED);
+	create_init(&b, 3600000);
+	TEXT_SET(b.request.create.id, "cbx_0123456789ac");
+	TEXT_SET(b.request.create.slug, "second");
+	TEXT_SET(b.request.idempotency_key, "second");
+	b.request.create.queue_ms = 3600000;
+	b.request.wait_ms = 0;
+	assert_int_equal(ask_run(&o, &b), RESULT_CREATED);
+	turns_await(3);
+	atomic_store(&o.clock_left, 2000);
+	until = env_after_ms(CLOCK_REALTIME, 500);
+	assert_int_equal(sem_timedwait(&o.spun, &until), -1);
+}
+
+static void store_change(const char *sql)
+{
+	sqlite3 *db = NULL;
+
+	assert_int_equal(sqlite3_open(o.path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_busy_timeout(db, 10000), SQLITE_OK);
+	if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		fail_msg("%s", sqlite3_errmsg(db));
+	sqlite3_close(db);
+}
+
+/* Each claim gives the account another epoch, and reads it. */
+static void what_cannot_be_loaded_is_claimed_more_and_more_slowly(void **state)
+{
+	static struct ask a;
+	int64_t begun;
+
+	(void)state;
+	store_change("UPDATE meta SET key = 'lost' WHERE key = 'signing_key'");
+	owned_lose(&o, LOSS_AT_RENEWAL, 0);
+	owned_advance(&o, 0);
+	owned_claimed(&o);
+	begun = env_mono_ms(&o.env);
+	for (int i = 0; i < 5; i++)
+		owned_claimed(&o);
+	/* 20 ms, and twice as much each time. */
+	assert_true(env_mono_ms(&o.env) - begun >= 300);
+	store_change("UPDATE meta SET key = 'signing_key' WHERE key = 'lost'");
+	do {
+		ask_init(&a, REQUEST_HEARTBEAT, ID);
+		ask_run(&o, &a);
+	} while (ask_is_moving(&a));
+	assert_int_equal(a.request.result, RESULT_NOT_FOUND);
+}
+
 /* ---- a gap ----------------------------------------------------------------------------------- */
 
 static sem_t recorded;
@@ -448,6 +510,8 @@ int main(void)
 		T(nothing_expires_while_another_may_own_it),
 		T(a_doubted_clock_is_doubted_in_the_next_life),
 		T(an_account_is_yielded_when_no_step_runs),
+		T(a_queue_for_capacity_is_looked_at_now_and_then),
+		T(what_cannot_be_loaded_is_claimed_more_and_more_slowly),
 		T(a_gap_is_recorded_with_the_last_credit),
 	};
 

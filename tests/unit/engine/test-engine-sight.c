@@ -175,6 +175,27 @@ static void lease_mend(void)
 	store_change("DROP VIEW attempt; ALTER TABLE attempt_kept RENAME TO attempt");
 }
 
+/* Not even the list of leases: nothing ends, and the core waits before it tries again. */
+static void what_cannot_be_read_at_all_is_tried_again(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	world_pass(&w, MINUTE);
+	store_change("ALTER TABLE beat RENAME TO beat_kept; ALTER TABLE lease RENAME TO lease_kept");
+	core_gap(w.d.core, IDLE);
+	driver_due(&w.d);
+	assert_true(core_gap_is_stuck(w.d.core));
+	assert_true(core_next_ms(w.d.core) > driver_wall(&w.d));
+	store_change("ALTER TABLE lease_kept RENAME TO lease; ALTER TABLE beat_kept RENAME TO beat");
+	w.d.now_ms += 4 * SECOND;
+	driver_due(&w.d);
+	assert_true(core_gap_left(w.d.core));
+	w.d.now_ms += 2 * SECOND;
+	driver_due(&w.d);
+	assert_false(core_gap_left(w.d.core));
+	assert_int_equal(lease(ID).credit_ms, IDLE);
+}
+
 static void one_that_cannot_be_read_hides_no_other(void **state)
 {
 	static const char *const ids[] = { "cbx_000000000001", "cbx_000000000002",
@@ -475,6 +496,30 @@ static void store_forgets(void)
 	freeze_owned();
 }
 
+static void freeze_again(struct world *world)
+{
+	(void)world;
+	w.during_list = NULL;
+	core_freeze(w.d.core, "toy", "");
+	core_freeze(w.d.core, "toy", "another daemon has seen more");
+}
+
+/* What that sweep listed may be older than what the second one is about. */
+static void a_second_freeze_waits_for_a_sweep_of_its_own(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	freeze_owned();
+	w.during_list = freeze_again;
+	while (w.during_list)
+		world_pass(&w, SECOND);
+	assert_int_equal(told.compared, 0);
+	assert_int_equal(ask_looked(REQUEST_SWEEP).request.result, RESULT_CONFLICT);
+	world_pass(&w, 10 * SECOND);
+	assert_int_equal(told.compared, 1);
+	assert_int_equal(ask_looked(REQUEST_SWEEP).request.result, RESULT_OK);
+}
+
 static void an_unknown_machine_is_ahead_of_the_store(void **state)
 {
 	(void)state;
@@ -554,6 +599,7 @@ int main(void)
 		TEST(a_ttl_is_prolonged_within_bounds),
 		TEST(a_machine_in_the_making_is_waited_for),
 		TEST(many_are_credited_one_part_after_the_other),
+		TEST(what_cannot_be_read_at_all_is_tried_again),
 		TEST(one_that_cannot_be_read_hides_no_other),
 		TEST(nothing_ends_beyond_the_own_deadline),
 		TEST(a_late_renewal_comes_before_the_expiry),
@@ -565,6 +611,7 @@ int main(void)
 		TEST(a_permit_is_presumed_where_commits_were_lost),
 		TEST(a_frozen_account_is_compared_with_the_store),
 		TEST(what_lost_releases_kept_is_kept_again),
+		TEST(a_second_freeze_waits_for_a_sweep_of_its_own),
 		TEST(an_unknown_machine_is_ahead_of_the_store),
 		TEST(a_freeze_outlasts_what_was_under_way),
 		TEST(what_a_lost_create_made_is_found),

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "driver/instance.h"
 #include "unit/test.h"
 #include "engine/engine.h"
 #include "provider/account.h"
@@ -36,18 +37,6 @@ static int rows_in_file(uint32_t state)
 	return count;
 }
 
-static int provider_open(struct lessor_call *call, void **instance)
-{
-	(void)call;
-	*instance = NULL;
-	return LESSOR_DONE;
-}
-
-static void provider_close(void *instance)
-{
-	(void)instance;
-}
-
 /* A provider with its own I/O that creates its resource as soon as the claim is granted. */
 static int provision(void *instance, struct lessor_call *call, const struct lessor_lease *lease)
 {
@@ -73,9 +62,17 @@ static int cleanup(void *instance, struct lessor_call *call, const struct lessor
 }
 
 static const struct lessor_provider table = {
-	.size = sizeof(table), .abi = LESSOR_ABI, .name = "own-io", .version = "1",
-	.summary = "makes nothing", .concurrency = LESSOR_SERIAL, .capabilities = LESSOR_OWN_IO,
-	.open = provider_open, .close = provider_close, .provision = provision, .cleanup = cleanup,
+	.size = sizeof(table),
+	.abi = LESSOR_ABI,
+	.name = "own-io",
+	.version = "1",
+	.summary = "makes nothing",
+	.concurrency = LESSOR_SERIAL,
+	.capabilities = LESSOR_OWN_IO,
+	.open = instance_open,
+	.close = instance_close,
+	.provision = provision,
+	.cleanup = cleanup,
 };
 
 /* Delays the commit, so that a step that does not wait for it would read the file first. */

@@ -208,7 +208,7 @@ static void a_loss_is_in_the_log_of_the_program(void **state)
 	log_setup(STDERR_FILENO, LOG_HUMAN, LOG_LEVEL_INFO);
 	assert_true(read(ends[0], line, sizeof(line) - 1) > 0);
 	assert_int_equal(line[0], '{');
-	assert_non_null(strstr(line, "hetzner is not owned any longer"));
+	assert_non_null(strstr(line, "hetzner is no longer owned"));
 	close(ends[0]);
 	close(ends[1]);
 }
