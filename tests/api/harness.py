@@ -77,6 +77,7 @@ SQLITE_ONLY = {
     "ports": "it needs no store",
     "postgres": "it tests the servers themselves",
     "pressure": "it tests connections",
+    "resolver": "it has a server of its own",
     "retired": "it tests what a plugin says",
     "runs_file": "run history has no file of its own",
     "service": "the service manager does not depend on the store",

@@ -11,7 +11,10 @@ static void pg_close(struct store *store)
 
 	if (c->binding && c->binding->close)
 		c->binding->close(c->binding, c);
-	pg_disconnect(c);
+	pg_session_end(c);
+	for (int i = 0; i < c->host_count; i++)
+		pg_attempt_drop(c->attempts[i]);
+	free(c->attempts);
 	for (size_t i = 0; i < PG_STATEMENTS; i++)
 		pg_statement_free(c->statements[i]);
 	pg_options_free(c->options);

@@ -1,23 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sessions. A writer waits for one; a reader, which the loop thread uses, waits a moment only, and
- * tries at most once per second. The password is in the options, which come from libpq's parser,
- * and in no message: libpq's own errors about a URL repeat parts of it, and are not shown.
+ * tries at most once per second. libpq's own errors about a URL repeat parts of it, the password
+ * perhaps, and are not shown.
  */
 #include "store/postgres/internal.h"
 
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "util/alloc.h"
-#include "util/buf.h"
-#include "util/bug.h"
-#include "util/hash.h"
-#include "util/text.h"
 
-#define OPTIONS_MAX 80
 #define PATIENCE_MS 5000
 #define TOOL_PATIENCE_MS 60000
 #define POLL_PATIENCE_MS 2000
@@ -25,117 +18,18 @@
 #define ATTEMPT_MS 3000 /* a reader's */
 #define RETRY_MS 1000
 #define MOMENT_MS 250 /* for which a reader waits */
-#define VERSION_LEAST 140000
-
-/* What is not in the URL. */
-static const char *const defaults[][2] = {
-	{ "connect_timeout", "3" },
-	{ "tcp_user_timeout", "4000" },
-	{ "keepalives_idle", "2" },
-	{ "keepalives_interval", "1" },
-	{ "keepalives_count", "3" },
-	{ "application_name", "lessord" },
-	{ "target_session_attrs", "read-write" },
-	{ "client_encoding", "UTF8" },
-};
-
-static int64_t mono_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* ---- options ------------------------------------------------------------------------------ */
-
-static const char *option(const struct pg_connection *c, const char *keyword)
-{
-	for (const PQconninfoOption *o = c->options; o->keyword; o++) {
-		if (strcmp(o->keyword, keyword) == 0)
-			return o->val && o->val[0] ? o->val : NULL;
-	}
-	return NULL;
-}
-
-void pg_options_free(PQconninfoOption *options)
-{
-	for (PQconninfoOption *o = options; o && o->keyword; o++) {
-		if (o->val)
-			hash_wipe(o->val, strlen(o->val));
-	}
-	PQconninfoFree(options);
-}
-
-/* Part `n` of a list with commas, the only one if there is just one. */
-static void list_part(const char *list, int n, char *ret, size_t size)
-{
-	for (; n > 0 && strchr(list, ','); n--)
-		list = strchr(list, ',') + 1;
-	snprintf(ret, size, "%.*s", (int)strcspn(list, ","), list);
-}
-
-static int list_count(const char *list)
-{
-	int count = 1;
-
-	while (list && (list = strchr(list, ',')) != NULL) {
-		list++;
-		count++;
-	}
-	return count;
-}
-
-/* The URL for messages: where, and as whom, but no password. */
-static void name_set(struct pg_connection *c)
-{
-	const char *user = option(c, "user"), *host = option(c, "host");
-	const char *port = option(c, "port"), *database = option(c, "dbname");
-	const char *service = option(c, "service");
-
-	if (!host)
-		host = option(c, "hostaddr");
-	snprintf(c->store.name, sizeof(c->store.name),
-		 "postgresql://%.60s%s%.80s%s%.20s/%.60s%s%.20s", user ? user : "", user ? "@" : "",
-		 host ? host : "", port ? ":" : "", port ? port : "", database ? database : "",
-		 service ? "?service=" : "", service ? service : "");
-}
-
-static PQconninfoOption *options_copy(const struct pg_connection *from)
-{
-	PQconninfoOption *options = PQconndefaults();
-
-	for (PQconninfoOption *o = options; o && o->keyword; o++) {
-		const char *value = option(from, o->keyword);
-
-		free(o->val);
-		o->val = value ? xstrdup(value) : NULL;
-	}
-	BUG_ON(!options);
-	return options;
-}
-
+#define MOMENT_EVERY_MS 10000
 /*
- * The database or the role may have another default, with which a fence that has waited for its row
- * would fail without saying who has it. Of the URL's own options and this one, the last counts.
+ * So many late answers end a reader's session, and the next one begins with proof that there will be
+ * no others. Until then reads fail at once, which is better for all than that each waits.
  */
-static void isolation_set(PQconninfoOption *options)
-{
-	for (PQconninfoOption *o = options; o && o->keyword; o++) {
-		char *own = o->val;
-
-		if (strcmp(o->keyword, "options") != 0)
-			continue;
-		o->val = xasprintf("%s -c default_transaction_isolation=read\\ committed",
-				   own ? own : "");
-		free(own);
-	}
-}
+#define SLOW_MOST 3
+#define VERSION_LEAST 140000
 
 struct pg_connection *pg_new(const char *name, const struct pg_connection *leases,
 			     enum store_use use, struct err *err)
 {
-	PQconninfoOption *options = name ? PQconninfoParse(name, NULL) : options_copy(leases);
+	PQconninfoOption *options = name ? PQconninfoParse(name, NULL) : pg_options_copy(leases);
 	struct pg_connection *c;
 
 	if (!options) {
@@ -150,11 +44,13 @@ struct pg_connection *pg_new(const char *name, const struct pg_connection *lease
 	c->use = use;
 	c->options = options;
 	if (name)
-		isolation_set(options);
+		pg_isolation_set(options);
 	c->patience_ms = use == STORE_DAEMON || use == STORE_READER ? PATIENCE_MS :
 								      TOOL_PATIENCE_MS;
 	c->failed_at = -1;
-	name_set(c);
+	pg_name_set(c);
+	c->host_count = pg_host_count(c);
+	c->attempts = xcalloc((size_t)c->host_count, sizeof(*c->attempts));
 	if (use == STORE_POLL)
 		c->patience_ms = POLL_PATIENCE_MS;
 	return c;
@@ -169,44 +65,6 @@ void pg_bind(struct pg_connection *c, struct shard_binding *binding)
 
 /* ---- connecting ----------------------------------------------------------------------------- */
 
-struct arguments {
-	const char *keywords[OPTIONS_MAX + 1];
-	const char *values[OPTIONS_MAX + 1];
-	int count;
-	char part[3][256];
-};
-
-static void argument_add(struct arguments *a, const char *keyword, const char *value)
-{
-	BUG_ON(a->count == OPTIONS_MAX);
-	a->keywords[a->count] = keyword;
-	a->values[a->count++] = value;
-}
-
-/* `host`: only that one of several; -1: all. */
-static void arguments_make(const struct pg_connection *c, struct arguments *a, int host)
-{
-	static const char *const lists[] = { "host", "hostaddr", "port" };
-
-	*a = (struct arguments){ .count = 0 };
-	for (const PQconninfoOption *o = c->options; o->keyword; o++) {
-		const char *value = option(c, o->keyword);
-
-		for (size_t i = 0; value && host >= 0 && i < ARRAY_LEN(lists); i++) {
-			if (strcmp(o->keyword, lists[i]) == 0) {
-				list_part(value, host, a->part[i], sizeof(a->part[i]));
-				value = a->part[i];
-			}
-		}
-		if (value)
-			argument_add(a, o->keyword, value);
-	}
-	for (size_t i = 0; i < ARRAY_LEN(defaults); i++) {
-		if (!option(c, defaults[i][0]))
-			argument_add(a, defaults[i][0], defaults[i][1]);
-	}
-}
-
 /* Committed here, but perhaps not on the standby: it must not be acknowledged. */
 static void notice(void *arg, const PGresult *result)
 {
@@ -217,31 +75,18 @@ static void notice(void *arg, const PGresult *result)
 		c->is_unconfirmed = 1;
 }
 
-static int connect_fail(const struct pg_connection *c, PGconn *conn, struct err *err)
+static int connect_fail(const struct pg_connection *c, const char *why, struct err *err)
 {
-	char message[256] = "there is no answer";
-
-	if (conn && PQstatus(conn) == CONNECTION_BAD)
-		pg_message(PQerrorMessage(conn), message, sizeof(message));
-	PQfinish(conn);
-	return err_set(err, ERR_BUSY, "%s: no connection to the database: %s", c->store.name,
-		       message);
+	return err_set(err, ERR_BUSY, "%s: no connection to the database: %s", c->store.name, why);
 }
 
-/* A reader reads, whatever it is told: a write through it would escape the fence. */
-static int session_restrict(struct pg_connection *c, struct err *err)
+static int session_refuse(const struct pg_connection *c, PGconn *conn, struct err *err)
 {
-	static const char sql[] = "SET default_transaction_read_only = on";
-	static const char doing[] = "making a session read-only";
+	char message[256];
 
-	if (!c->store.reader)
-		return 0;
-	c->failure = (struct err){ .kind = ERR_NONE };
-	if (pg_noted(c, PQsendQueryParams(c->conn, sql, 0, NULL, NULL, NULL, NULL, 0), doing, err) &&
-	    pg_wait(c, 1, err) == 0)
-		return 0;
-	pg_disconnect(c);
-	return -1;
+	pg_message(PQerrorMessage(conn), message, sizeof(message));
+	PQfinish(conn);
+	return connect_fail(c, message, err);
 }
 
 /* The session is complete. */
@@ -258,12 +103,10 @@ static int session_begin(struct pg_connection *c, PGconn *conn, struct err *err)
 	}
 	PQsetNoticeReceiver(conn, notice, c);
 	if (PQsetnonblocking(conn, 1) || !PQenterPipelineMode(conn))
-		return connect_fail(c, conn, err);
+		return session_refuse(c, conn, err);
 	c->conn = conn;
 	c->session++;
-	/* Not an option of the connection: target_session_attrs would then take it for a standby. */
-	if (session_restrict(c, err))
-		return -1;
+	c->slow = 0;
 	if (!binding || !binding->connected)
 		return 0;
 	c->binding = NULL;
@@ -272,89 +115,104 @@ static int session_begin(struct pg_connection *c, PGconn *conn, struct err *err)
 	c->phase = phase;
 	c->binding = binding;
 	if (rc)
-		pg_disconnect(c);
+		pg_session_end(c);
 	return rc;
 }
 
-/* Takes part in making a connection until `until_ms`. 0: made; 1: not yet; -1: failed. */
-static int connect_step(PGconn *conn, int64_t until_ms, PostgresPollingStatusType *status)
+/*
+ * An attempt at this host. While one is still looking its name up, that one goes on: a resolver that
+ * hangs must not be asked by more and more threads.
+ */
+static struct pg_attempt *attempt_at(struct pg_connection *c, int host, int64_t wait_ms)
 {
-	for (;;) {
-		struct pollfd fd = { .fd = PQsocket(conn) };
-		int64_t left = until_ms - mono_ms();
+	struct pg_attempt **a = &c->attempts[host];
+	int64_t until_ms = pg_mono_ms() + wait_ms;
 
-		if (*status == PGRES_POLLING_OK)
-			return 0;
-		if (*status == PGRES_POLLING_FAILED)
-			return -1;
-		fd.events = *status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-		if (poll(&fd, 1, left > 0 ? (int)left : 0) <= 0)
-			return 1;
-		*status = PQconnectPoll(conn);
-	}
+	if (*a && pg_attempt_goes_on(*a, until_ms))
+		return *a;
+	pg_attempt_drop(*a);
+	*a = pg_attempt_start(c, host, until_ms);
+	return *a;
+}
+
+/* Nobody waits for it now. What it may make yet must not stay open. */
+static void attempt_leave(struct pg_connection *c, int host)
+{
+	if (pg_attempt_goes_on(c->attempts[host], 0))
+		return;
+	pg_attempt_drop(c->attempts[host]);
+	c->attempts[host] = NULL;
+}
+
+/* What has come of an attempt until now; NULL: no session. */
+static PGconn *attempt_take(struct pg_connection *c, int host, struct err *err)
+{
+	char why[256];
+	PGconn *conn = pg_attempt_take(c->attempts[host], why, sizeof(why));
+
+	if (!conn)
+		connect_fail(c, why, err);
+	attempt_leave(c, host);
+	return conn;
 }
 
 int pg_connect(struct pg_connection *c, struct err *err)
 {
-	int count = list_count(option(c, "host") ? option(c, "host") : option(c, "hostaddr"));
-	struct err own = { 0 };
-
-	pg_disconnect(c);
+	pg_session_end(c);
 	/* One by one, since a host that does not answer must not use up the time of the next. */
-	for (int i = 0; i < count; i++) {
-		PostgresPollingStatusType status = PGRES_POLLING_WRITING;
-		int64_t part_ms = mono_ms() + CONNECT_MS / count;
-		struct arguments a;
+	for (int i = 0; i < c->host_count; i++) {
+		int64_t part_ms = CONNECT_MS / c->host_count;
 		PGconn *conn;
-		int rc;
 
-		arguments_make(c, &a, i);
-		conn = PQconnectStartParams(a.keywords, a.values, 0);
-		if (!conn)
-			return err_set(err, ERR_NO_MEMORY, "%s: out of memory", c->store.name);
-		rc = PQstatus(conn) == CONNECTION_BAD ? -1 : connect_step(conn, part_ms, &status);
-		if (rc == 0)
+		pg_attempt_wait(attempt_at(c, i, part_ms), part_ms);
+		conn = attempt_take(c, i, err);
+		if (conn)
 			return session_begin(c, conn, err);
-		connect_fail(c, conn, &own);
 	}
-	if (err)
-		*err = own;
 	return -1;
 }
 
 /* ---- a reader -------------------------------------------------------------------------------- */
 
-static int reader_start(struct pg_connection *c, struct err *err)
+/* How long the loop thread, and with it all clients, waits for an attempt: a moment, and rarely. */
+static int64_t reader_moment(struct pg_connection *c, int64_t now)
 {
-	const char *hosts = option(c, "host") ? option(c, "host") : option(c, "hostaddr");
-	int64_t now = mono_ms();
-	struct arguments a;
+	if (c->waited_ms && now - c->waited_ms < MOMENT_EVERY_MS)
+		return 0;
+	c->waited_ms = now;
+	return MOMENT_MS;
+}
 
-	if (c->tried_ms && now - c->tried_ms < RETRY_MS)
-		return err_set(err, ERR_BUSY, "%s: no connection to the database", c->store.name);
-	c->tried_ms = now;
+static void reader_start(struct pg_connection *c, int64_t now)
+{
 	/* The next host each time, since the last one did not answer, or was a standby. */
-	arguments_make(c, &a, (int)(c->tries++ % (unsigned int)list_count(hosts)));
-	c->fresh = PQconnectStartParams(a.keywords, a.values, 0);
-	c->fresh_status = PGRES_POLLING_WRITING;
-	return 0;
+	c->trying = (int)(c->tries++ % (unsigned int)c->host_count);
+	c->is_trying = 1;
+	c->tried_ms = now;
+	attempt_at(c, c->trying, ATTEMPT_MS);
 }
 
 static int reader_connect(struct pg_connection *c, struct err *err)
 {
-	/* Only the first call of an attempt waits: the loop thread makes many. */
-	int64_t until_ms = c->fresh ? 0 : mono_ms() + MOMENT_MS;
+	int64_t now = pg_mono_ms(), wait_ms = 0;
 	PGconn *conn;
-	int rc;
 
-	if (!c->fresh && reader_start(c, err))
-		return -1;
-	conn = c->fresh;
-	rc = PQstatus(conn) == CONNECTION_BAD ? -1 : connect_step(conn, until_ms, &c->fresh_status);
-	if (rc == 1 && mono_ms() - c->tried_ms < ATTEMPT_MS)
+	/* What was made long ago, and never used, may be of no use by now. */
+	if (c->is_trying && now - c->tried_ms >= ATTEMPT_MS) {
+		attempt_leave(c, c->trying);
+		c->is_trying = 0;
+	}
+	if (!c->is_trying) {
+		if (c->tried_ms && now - c->tried_ms < RETRY_MS)
+			return connect_fail(c, "the next attempt is made soon", err);
+		reader_start(c, now);
+		wait_ms = reader_moment(c, now);
+	}
+	if (pg_attempt_wait(c->attempts[c->trying], wait_ms))
 		return err_set(err, ERR_BUSY, "%s: waiting for the database", c->store.name);
-	c->fresh = NULL;
-	return rc ? connect_fail(c, conn, err) : session_begin(c, conn, err);
+	c->is_trying = 0;
+	conn = attempt_take(c, c->trying, err);
+	return conn ? session_begin(c, conn, err) : -1;
 }
 
 /*
@@ -374,10 +232,25 @@ static int is_alive(struct pg_connection *c)
 	return 0;
 }
 
+/* A server that does not answer must not hold up one transaction after the other. */
+static int writer_connect(struct pg_connection *c, struct err *err)
+{
+	int64_t begun_ms = pg_mono_ms();
+
+	if (c->tried_ms && begun_ms - c->tried_ms < RETRY_MS)
+		return connect_fail(c, "there was no answer a moment ago", err);
+	c->tried_ms = 0;
+	if (pg_connect(c, err) == 0)
+		return 0;
+	if (pg_mono_ms() - begun_ms >= RETRY_MS)
+		c->tried_ms = pg_mono_ms();
+	return -1;
+}
+
 int pg_connected(struct pg_connection *c, struct err *err)
 {
-	if (c->conn && (c->queue_len || is_alive(c)))
+	if (c->conn && c->slow < SLOW_MOST && (c->queue_len || is_alive(c)))
 		return 0;
 	pg_session_end(c);
-	return c->use == STORE_READER ? reader_connect(c, err) : pg_connect(c, err);
+	return c->use == STORE_READER ? reader_connect(c, err) : writer_connect(c, err);
 }

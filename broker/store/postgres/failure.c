@@ -83,6 +83,11 @@ int pg_fail(struct pg_connection *c, const PGresult *result, const struct pg_que
 	if (queued && queued->is_one && strcmp(state, "22012") == 0)
 		err_set(&own, ERR_NOT_FOUND, "%s: the row does not exist (%s)", c->store.name,
 			doing);
+	else if (queued && queued->is_schema && strcmp(state, "22012") == 0)
+		err_set(&own, ERR_REFUSED,
+			"%s was upgraded by a newer lessord, and this one must not write to it any "
+			"longer (it supports schema %d); install the newer version here, too",
+			c->store.name, PG_SCHEMA_NEWEST);
 	else
 		err_set(&own, kind_of(state), "%s: %s (%s; PostgreSQL %s)", c->store.name, message,
 			doing, state);
@@ -102,7 +107,7 @@ int pg_lose(struct pg_connection *c, const char *doing, struct err *err)
 	err_set(&own, ERR_IO, "%s: the connection to the database was lost (%s)%s%s", c->store.name,
 		doing, message[0] ? ": " : "", message);
 	first_failure(c, &own, "", NULL);
-	pg_disconnect(c);
+	pg_session_end(c);
 	if (err)
 		*err = own;
 	return -1;

@@ -18,6 +18,8 @@
 
 #define PG_STATEMENTS 512 /* slots, a power of two; at most 3/4 are used */
 #define PG_PARAMS_MAX 96
+#define PG_OPTIONS_MAX 80
+#define PG_SCHEMA_NEWEST 16 /* of the migrations in schema.c */
 #define PG_STATE_SIZE 6 /* an SQLSTATE */
 
 /* The types of the schema: these are the OIDs that the server knows them by. */
@@ -56,6 +58,7 @@ struct pg_queued {
 	const char *doing;	   /* a literal */
 	int is_one;
 	int is_prepare;
+	int is_schema; /* it compares the schema: schema_fence_send */
 	/* Called with its result, before the commit returns; NULL: it is only checked. */
 	void (*fn)(void *arg, const PGresult *result);
 	void *arg;
@@ -113,13 +116,17 @@ struct pg_connection {
 	int is_tolerant;	   /* the runs': a transaction that fails breaks nothing */
 	PQconninfoOption *options; /* of the URL, with the password; wiped at the end */
 	PGconn *conn;		   /* NULL: lost */
-	PGconn *fresh;		   /* a reader's, while it is being made */
-	PostgresPollingStatusType fresh_status;
+	struct pg_attempt **attempts; /* the last one at each host, or NULL */
+	int host_count;
+	int is_trying, trying; /* a reader: that host's is waited for */
 	unsigned int tries;
-	int64_t tried_ms;    /* when a reader's last attempt began, monotonic; 0: never */
+	int64_t tried_ms;    /* when a reader's last attempt began, or a writer's was given up */
+	int64_t waited_ms;   /* when it last waited for one */
+	int slow;	     /* a reader: how many answers on end came late */
 	int64_t patience_ms; /* how long one answer may take; then the connection is lost */
 	int64_t silence_ms;  /* the same, of a reader: how long nothing may come; 0: no limit */
 	uint64_t session;    /* rises with each connection that was made */
+	uint64_t schema_session; /* in which the look at the schema is prepared */
 
 	enum pg_phase phase;
 	int is_snapshot; /* the transaction is a reader's BEGIN */
@@ -155,15 +162,45 @@ static inline struct pg_connection *pg_of(const struct store *store)
 
 /* Closes the session at once; what was sent without a Sync is undone by the server. */
 void pg_session_end(struct pg_connection *c);
-/* That, and one that is being made. */
-void pg_disconnect(struct pg_connection *c);
+
+/* ---- options.c ---- */
+
+struct pg_arguments {
+	const char *keywords[PG_OPTIONS_MAX + 1];
+	char *values[PG_OPTIONS_MAX + 1]; /* owned */
+	int count;
+};
+
+/* NULL: it is not given. */
+const char *pg_option(const struct pg_connection *c, const char *keyword);
+int pg_host_count(const struct pg_connection *c);
+/* The URL for messages: where, and as whom, but no password. */
+void pg_name_set(struct pg_connection *c);
+PQconninfoOption *pg_options_copy(const struct pg_connection *from);
+void pg_isolation_set(PQconninfoOption *options);
+void pg_options_free(PQconninfoOption *options);
+/* For a connection to that host of the list. */
+void pg_arguments_make(const struct pg_connection *c, struct pg_arguments *ret, int host);
+void pg_arguments_wipe(struct pg_arguments *a);
+
+/* ---- attempt.c: a session that is being made, in a thread of its own ---- */
+
+/* It ends by itself at `until_ms` (monotonic), except that a lookup of names takes its time. */
+struct pg_attempt *pg_attempt_start(const struct pg_connection *c, int host, int64_t until_ms);
+/* If names are still looked up, it gets until then, and 1 is returned. */
+int pg_attempt_goes_on(struct pg_attempt *a, int64_t until_ms);
+/* Waits until it is over: 0; 1: not within `wait_ms`. */
+int pg_attempt_wait(struct pg_attempt *a, int64_t wait_ms);
+/* The session; NULL: there is none, `why` says why. */
+PGconn *pg_attempt_take(struct pg_attempt *a, char *why, size_t size);
+/* Nobody waits for it any longer. NULL is allowed. */
+void pg_attempt_drop(struct pg_attempt *a);
 
 /* ---- connection.c ---- */
 
 /* One that is not open yet; NULL: the URL is not valid. `leases`: its URL, if `name` is NULL. */
 struct pg_connection *pg_new(const char *name, const struct pg_connection *leases,
 			     enum store_use use, struct err *err);
-void pg_options_free(PQconninfoOption *options);
 /* A new session, waited for. ERR_BUSY: the server cannot be reached, or accepts nobody. */
 int pg_connect(struct pg_connection *c, struct err *err);
 /* Is there a session? If not, it is made, within the rules of the connection's use. */

@@ -68,7 +68,7 @@ int pg_script(struct pg_connection *c, const char *sql, const char *doing, struc
 		return pg_lose(c, doing, err);
 	if (pg_drain(c, doing, err)) {
 		if (c->conn && !PQenterPipelineMode(c->conn))
-			pg_disconnect(c);
+			pg_session_end(c);
 		return -1;
 	}
 	return PQenterPipelineMode(c->conn) ? 0 : pg_lose(c, doing, err);

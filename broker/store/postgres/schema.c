@@ -7,7 +7,8 @@
  * Several daemons use the database while one of them migrates it, and it may be of a newer version
  * than the others. So a migration only adds what the version before can live with: tables, columns
  * with a default, indexes. What is not needed any longer is removed by a later one, which raises
- * `oldest`, the number of the oldest lessord that may still write.
+ * `oldest`, the number of the oldest lessord that may still write. Each transaction that writes looks
+ * at it: with its fence (shard_fence.c), or before its first statement (transaction.c).
  */
 #include "store/postgres/schema.h"
 
@@ -41,7 +42,8 @@ static const struct pg_migration {
 	{ 16, 13, pg_schema_16 },
 };
 
-#define NEWEST ((int)ARRAY_LEN(migrations) - 1 + 13)
+#define NEWEST PG_SCHEMA_NEWEST
+_Static_assert(ARRAY_LEN(migrations) - 1 + 13 == NEWEST, "PG_SCHEMA_NEWEST says so");
 
 struct version {
 	int64_t number, oldest; /* 0: an empty database */
@@ -72,6 +74,12 @@ static int refuse_newer(const struct pg_connection *c, const struct version *v, 
 		       "install that version, or restore a backup made before the upgrade",
 		       c->store.name, (int)v->number, NEWEST);
 }
+
+/*
+ * Older daemons that write at this moment hold a lock of their shard's row: they are waited for, and
+ * after that they look again.
+ */
+#define OLDER_END "LOCK TABLE shard IN EXCLUSIVE MODE;"
 
 /*
  * Does an empty database have a table that a migration would make? The number and the tables come
@@ -116,9 +124,10 @@ static char *migration_text(const struct pg_migration *m)
 				 " oldest bigint NOT NULL);"
 				 "INSERT INTO lessor_schema(number, oldest) VALUES(%d, %d);%s",
 				 m->number, m->oldest, m->sql);
-	return xasprintf(LOCK LIMIT "SELECT 1 / count(*) FROM lessor_schema WHERE number = %d;%s"
+	return xasprintf(LOCK LIMIT "SELECT 1 / count(*) FROM lessor_schema WHERE number = %d;%s%s"
 				    "UPDATE lessor_schema SET number = %d, oldest = %d;",
-			 m->number - 1, m->sql, m->number, m->oldest);
+			 m->number - 1, m->oldest > m[-1].oldest ? OLDER_END : "", m->sql,
+			 m->number, m->oldest);
 }
 
 /* Did others use a table? */

@@ -8,10 +8,3 @@ void pg_session_end(struct pg_connection *c)
 	c->conn = NULL;
 	c->queue_len = 0;
 }
-
-void pg_disconnect(struct pg_connection *c)
-{
-	pg_session_end(c);
-	PQfinish(c->fresh);
-	c->fresh = NULL;
-}

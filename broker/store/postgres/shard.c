@@ -172,7 +172,7 @@ static int postgres_claim(struct store *store, const struct shard_claim *claim, 
 	BUG_ON(c->phase != PG_IDLE);
 	/* What is under way on the old connection must end there. */
 	if (store->broken || s->hold == SHARD_LOST)
-		pg_disconnect(c);
+		pg_session_end(c);
 	store->broken = 0;
 	s->hold = SHARD_FREE;
 	s->deadline_ms = 0;

@@ -20,6 +20,7 @@ static const char fence_sql[] =
 	" ELSE presumed_until_ms END"
 	" WHERE account = ?1 AND epoch = ?2 AND owner = ?3 AND seq = ?4 - 1"
 	" AND db_id = " SHARD_IDENTITY " AND (?7 = 0 OR " SHARD_SYNC_ON ")"
+	" AND (SELECT oldest FROM lessor_schema) <= ?9"
 	" RETURNING renewed_ms, expires_ms, presumed_until_ms, gen, frozen)"
 	" SELECT 1 / count(*), max(renewed_ms), max(expires_ms), max(presumed_until_ms), max(gen),"
 	" max(frozen) FROM fence";
@@ -87,6 +88,7 @@ int shard_fence(struct shard_binding *binding, struct pg_connection *c, struct e
 	pg_bind_number(stmt, 6, s->presumes ? s->presume_ms : 0);
 	pg_bind_number(stmt, 7, s->require_sync);
 	pg_bind_number(stmt, 8, s->row.is_owed);
+	pg_bind_number(stmt, 9, PG_SCHEMA_NEWEST);
 	rc = pg_run_with(&c->store, stmt, "proving the ownership of an account", fence_answer, s,
 			 err);
 	s->fence_end = c->count;
@@ -164,6 +166,7 @@ void shard_refused(struct shard_binding *binding, struct pg_connection *c)
 		return;
 	shard_lose(s, c,
 		   strcmp(c->sqlstate, "22012") == 0 ?
-			   "another daemon has it, or the database is not the same any longer" :
+			   "another daemon has it, or the database is not the same any longer, or "
+			   "was upgraded" :
 			   c->failure.text);
 }

@@ -4,6 +4,9 @@
  * empty transaction costs nothing.
  */
 #include "store/postgres/internal.h"
+
+#include <stdio.h>
+
 #include "util/bug.h"
 
 #define SNAPSHOT "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
@@ -33,13 +36,33 @@ static int word_send(struct pg_connection *c, const char *word, const char *doin
 		       -1;
 }
 
+/* What fails if a newer lessord has excluded this one since the store was opened. */
+static int schema_fence_send(struct pg_connection *c, struct err *err)
+{
+	static const char doing[] = "looking at the schema", name[] = "schema";
+	struct pg_queued *queued;
+	char sql[96];
+
+	snprintf(sql, sizeof(sql), "SELECT 1 / count(*) FROM lessor_schema WHERE oldest <= %d",
+		 PG_SCHEMA_NEWEST);
+	if (c->schema_session != c->session &&
+	    !pg_noted(c, PQsendPrepare(c->conn, name, sql, 0, NULL), doing, err))
+		return -1;
+	c->schema_session = c->session;
+	queued = pg_noted(c, PQsendQueryPrepared(c->conn, name, 0, NULL, NULL, NULL, 0), doing, err);
+	if (!queued)
+		return -1;
+	queued->is_schema = 1;
+	return 0;
+}
+
 static int fence_send(struct pg_connection *c, struct err *err)
 {
 	struct shard_binding *binding = c->binding;
 	int rc;
 
 	if (!binding)
-		return 0;
+		return schema_fence_send(c, err);
 	c->binding = NULL;
 	rc = binding->fence(binding, c, err);
 	c->binding = binding;
@@ -139,7 +162,7 @@ static int commit_unknown(struct pg_connection *c, struct err *err)
 	struct err own = { 0 };
 	int rc;
 
-	pg_disconnect(c);
+	pg_session_end(c);
 	/* The failure of the connection is not one of the transaction. */
 	failure_give(c, &own);
 	if (!binding) {

@@ -42,7 +42,7 @@ static int socket_wait(struct pg_connection *c, int64_t until_ms)
 {
 	struct pollfd fd = { .fd = PQsocket(c->conn), .events = POLLIN };
 	int unsent = PQflush(c->conn);
-	int64_t left = until_ms - pg_mono_ms();
+	int64_t now = pg_mono_ms(), left = until_ms - now;
 	int rc;
 
 	if (c->silence_ms && left > c->silence_ms)
@@ -52,6 +52,8 @@ static int socket_wait(struct pg_connection *c, int64_t until_ms)
 	if (unsent)
 		fd.events |= POLLOUT;
 	rc = poll(&fd, 1, (int)left);
+	if (c->silence_ms)
+		c->slow = pg_mono_ms() - now >= c->silence_ms / 2 ? c->slow + 1 : 0;
 	if (rc < 0 && errno == EINTR)
 		return 0;
 	if (rc <= 0)

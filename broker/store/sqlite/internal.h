@@ -62,6 +62,7 @@ struct sqlite_file {
 		ino_t inode;
 	} files[STORE_FILES];
 	int is_watched;
+	int is_tool;	 /* its transactions look whether the store was moved */
 	int is_unlocked; /* a view without locks: nobody had the file open at `seen` */
 	struct stat seen;
 	struct { /* the database as last written by a process that uses the log: guard_written */
@@ -123,6 +124,8 @@ int store_exec(struct store *store, const char *sql, const char *doing, struct e
 int statement_run_text(struct store *store, const char *sql, const char *doing, struct err *err);
 /* Takes the write lock. ERR_BUSY: another process holds it. */
 int transaction_lock(struct store *store, struct err *err);
+/* transaction.c: -1 if it was moved to another database. */
+int store_moved_check(struct store *store, struct err *err);
 /* The same, if a transaction was requested that has not begun: reads need none. */
 int transaction_open(struct store *store, struct err *err);
 

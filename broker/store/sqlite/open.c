@@ -201,21 +201,6 @@ int store_open_writer(const char *path, const struct schema *schema, enum writer
 	return 0;
 }
 
-/* A store that was moved to another database (move.c) is not used again. */
-static int moved_check(struct store *store, struct err *err)
-{
-	char target[sizeof(store->name)];
-
-	if (meta_text(store, "moved", target, sizeof(target), err))
-		return -1;
-	if (!target[0])
-		return 0;
-	return err_set(err, ERR_REFUSED,
-		       "the store %s was moved to %s by lessord migrate and is no longer used; "
-		       "name that database in the configuration, as url in [store]",
-		       store->name, target);
-}
-
 static int leases_open(const char *path, const struct env *env, enum store_use use,
 		       struct store **ret, struct err *err)
 {
@@ -226,13 +211,15 @@ static int leases_open(const char *path, const struct env *env, enum store_use u
 			      use == STORE_TOOL || use == STORE_POLL ? WRITER_TOOL : WRITER_DAEMON,
 			      &store, err))
 		return -1;
-	if (identity_make(store, env, &own) || (use != STORE_SOURCE && moved_check(store, &own))) {
+	if (identity_make(store, env, &own) ||
+	    (use != STORE_SOURCE && store_moved_check(store, &own))) {
 		check_damaged(store, &own);
 		if (err)
 			*err = own;
 		store_close(store);
 		return -1;
 	}
+	store->file->is_tool = use == STORE_TOOL || use == STORE_POLL;
 	*ret = store;
 	return 0;
 }
@@ -362,7 +349,7 @@ static int view_open(const char *path, struct store **ret, struct err *err)
 	store->reader = 1;
 	rc = view_begin(store, &own);
 	if (rc == 0)
-		rc = moved_check(store, &own);
+		rc = store_moved_check(store, &own);
 	if (rc == 0) {
 		*ret = store;
 		return 0;

@@ -17,12 +17,32 @@ static int writable_check(struct store *store, struct err *err)
 	return 0;
 }
 
+/* A store that was moved to another database (move.c) is not used again. */
+int store_moved_check(struct store *store, struct err *err)
+{
+	char target[sizeof(store->name)];
+
+	if (meta_text(store, "moved", target, sizeof(target), err))
+		return -1;
+	if (!target[0])
+		return 0;
+	return err_set(err, ERR_REFUSED,
+		       "the store %s was moved to %s by lessord migrate and is no longer used; "
+		       "name that database in the configuration, as url in [store]",
+		       store->name, target);
+}
+
 int sqlite_begin(struct store *store, struct err *err)
 {
 	if (store_begin_at_write(store, err))
 		return -1;
 	if (transaction_lock(store, err)) {
 		store->file->is_wanted = 0;
+		return -1;
+	}
+	/* A tool keeps nobody from moving the file, and may have waited for that. */
+	if (store->file->is_tool && store_moved_check(store, err)) {
+		store_rollback(store);
 		return -1;
 	}
 	return 0;

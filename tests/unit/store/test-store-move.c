@@ -422,6 +422,23 @@ static void the_file_is_not_used_again(void **state)
 	assert_int_equal(postgres_number(url, "SELECT count(*) FROM lease"), 0);
 }
 
+/* `lessord token add`, say, which had opened the file and waited for the move. */
+static void a_tool_does_not_write_into_the_moved_file(void **state)
+{
+	struct store_move_result result;
+	struct store *tool;
+	struct err err = { 0 };
+
+	(void)state;
+	fill();
+	assert_int_equal(store_open_tool(path, &env, &tool, &err), 0);
+	move_must(&result);
+	assert_int_equal(store_begin(tool, &err), -1);
+	assert_int_equal(err.kind, ERR_REFUSED);
+	assert_non_null(strstr(err.text, "was moved to postgresql://"));
+	store_close(tool);
+}
+
 /* The file was marked, and then the process ended before the target was committed. */
 static void an_interrupted_move_is_done_again(void **state)
 {
@@ -558,10 +575,15 @@ static int server_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(everything_is_there),	  TEST(the_moved_store_is_in_use),
-		TEST(the_file_is_not_used_again), TEST(an_interrupted_move_is_done_again),
-		TEST(a_target_in_use_is_refused), TEST(a_copy_that_differs_does_not_count),
-		TEST(a_file_in_use_is_refused),	  TEST(an_older_copy_is_refused),
+		TEST(everything_is_there),
+		TEST(the_moved_store_is_in_use),
+		TEST(the_file_is_not_used_again),
+		TEST(an_interrupted_move_is_done_again),
+		TEST(a_tool_does_not_write_into_the_moved_file),
+		TEST(a_target_in_use_is_refused),
+		TEST(a_copy_that_differs_does_not_count),
+		TEST(a_file_in_use_is_refused),
+		TEST(an_older_copy_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, server_end);

@@ -856,6 +856,66 @@ static void test_a_silent_server_is_given_up(void **state)
 	pg_proxy_stop(&proxy);
 }
 
+/* How long reads take in all, and how many there were, until one fails. */
+static int64_t reads_until_a_failure(struct store *reader, int *ret_count)
+{
+	int64_t begun = env_mono_ms(&env);
+	struct err err = { 0 };
+
+	for (*ret_count = 0; count_by(reader, &err) == 0; ++*ret_count)
+		assert_true(env_mono_ms(&env) - begun < 20000);
+	return env_mono_ms(&env) - begun;
+}
+
+/*
+ * A server that answers late, every time: after a few reads the loop thread waits for none, and a
+ * session that is no better does not make it begin anew.
+ */
+static void test_a_slow_server_is_not_waited_for_again_and_again(void **state)
+{
+	static const int late_ms[] = { 700, 1300 };
+	auto_free char *target = NULL, *through = NULL;
+	struct store *reader = NULL;
+	struct pg_proxy proxy;
+	struct err err = { 0 };
+
+	NEEDS_SERVER;
+	if (!postgres_socket_folder(pg))
+		skip();
+	target = xasprintf("%s/.s.PGSQL.5432", postgres_socket_folder(pg));
+	pg_proxy_start(&proxy, target);
+	through = xasprintf("postgresql://postgres@127.0.0.1:%d/%.*s", proxy.port,
+			    (int)strcspn(url + strlen("postgresql:///"), "?"),
+			    url + strlen("postgresql:///"));
+	if (store_open_reader(through, &reader, &err))
+		fail_msg("%s", err.text);
+	for (size_t i = 0; i < ARRAY_LEN(late_ms); i++) {
+		int64_t begun, waited = 0;
+		int count;
+
+		pg_proxy_tell(&proxy, "delay s2c all %d", late_ms[i]);
+		pg_proxy_tell(&proxy, "delay s2c new %d", late_ms[i]);
+		assert_true(reads_until_a_failure(reader, &count) < 6000);
+		assert_true(count <= 3);
+		/* Of six seconds, how many does the loop thread stand still? */
+		for (begun = env_mono_ms(&env); env_mono_ms(&env) - begun < 6000;) {
+			int64_t before = env_mono_ms(&env);
+
+			assert_int_equal(count_by(reader, &err), -1);
+			assert_int_equal(err.kind, ERR_BUSY);
+			if (env_mono_ms(&env) - before >= 50)
+				waited += env_mono_ms(&env) - before;
+		}
+		assert_true(waited < 1000);
+		pg_proxy_tell(&proxy, "delay s2c new 0");
+		pg_proxy_tell(&proxy, "delay s2c all 0");
+		for (begun = env_mono_ms(&env); count_by(reader, &err) != 0;)
+			assert_true(env_mono_ms(&env) - begun < 10000);
+	}
+	store_close(reader);
+	pg_proxy_stop(&proxy);
+}
+
 /* Another transaction may hold what it writes, and what it reads is old by then. */
 static void test_a_poll_does_not_wait(void **state)
 {
@@ -946,6 +1006,7 @@ int main(void)
 		TEST(test_other_defaults_of_the_database),
 		TEST(test_a_reader_connects_again),
 		TEST(test_a_silent_server_is_given_up),
+		TEST(test_a_slow_server_is_not_waited_for_again_and_again),
 		TEST(test_a_poll_does_not_wait),
 		TEST(test_no_password_in_messages),
 		TEST(test_names),

@@ -775,6 +775,64 @@ static void all_rows_are_read(void **state)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, shard_setup, shard_teardown)
 #define OWNER(name) cmocka_unit_test_setup_teardown(name, shard_setup, owner_teardown)
 
+/* ---- a newer lessord ------------------------------------------------------------------------ */
+
+static void schema_set(int number, int oldest)
+{
+	char text[8];
+
+	pair_sql(&pair, PAIR_PRIMARY, database, text, sizeof(text),
+		 "UPDATE lessor_schema SET number = %d, oldest = %d", number, oldest);
+}
+
+static void assert_too_old(const struct err *err)
+{
+	assert_int_equal(err->kind, ERR_REFUSED);
+	if (!strstr(err->text, "install the newer version here, too"))
+		fail_msg("%s", err->text);
+}
+
+/* It upgrades the database while this one runs: what it may still write is the newer one's to say. */
+static void a_newer_schema_ends_what_it_excludes(void **state)
+{
+	struct store *a = shard_store(NULL), *b = shard_store(NULL);
+	struct shard_claim claim = shard_terms;
+	char nonce[SHARD_NONCE_CHARS + 1];
+	struct err err = { 0 };
+	struct shard row;
+	char text[8];
+	int64_t value;
+
+	(void)state;
+	assert_int_equal(shard_take(a, NULL), 0);
+	schema_set(99, 15);
+	assert_int_equal(shard_write(a, 1, NULL), 0);
+	assert_int_equal(shard_write(b, 2, NULL), 0);
+	/* An upgrade that excludes older ones waits for what they write. */
+	shard_write_begin(a, 3);
+	assert_true(store_pause_get(a, "hetzner", &value, NULL) >= 0);
+	pair_sql(&pair, PAIR_PRIMARY, database, text, sizeof(text),
+		 "SELECT count(*) FROM pg_locks WHERE relation = 'shard'::regclass AND granted"
+		 " AND mode = 'RowExclusiveLock'");
+	assert_string_equal(text, "1");
+	assert_int_equal(store_commit(a, NULL), 0);
+	schema_set(99, 98);
+	assert_int_equal(shard_write(a, 4, NULL), -1);
+	assert_true(store_is_lost(a));
+	/* Nor does it claim again, and who has no account writes nothing either. */
+	shard_nonce(nonce);
+	claim.nonce = nonce;
+	assert_int_equal(shard_claim(a, &claim, &row, &err), -1);
+	assert_too_old(&err);
+	assert_int_equal(shard_write(b, 5, &err), -1);
+	assert_too_old(&err);
+	assert_int_equal(shard_value(PAIR_PRIMARY), 3);
+	assert_true(store_pause_get(b, "hetzner", &value, NULL) >= 0);
+	schema_set(15, 13);
+	shard_take_over(a, 10000, NULL);
+	assert_int_equal(shard_write(a, 6, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -796,6 +854,7 @@ int main(void)
 		TEST(what_the_owner_writes_into_its_row),
 		TEST(a_database_that_has_lost_something_is_frozen),
 		TEST(who_has_seen_more_tells),
+		TEST(a_newer_schema_ends_what_it_excludes),
 		TEST(who_tells_late_is_heard),
 		TEST(the_gap_of_a_claim),
 		TEST(a_gap_is_told_until_it_is_credited),
