@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "scratch.h"
+#include "util/alloc.h"
 #include "util/text.h"
 
 #define NOW INT64_C(1800000000000)
