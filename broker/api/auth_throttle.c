@@ -12,7 +12,7 @@
 #define WINDOW_MS 60000
 
 struct throttled {
-	uint64_t address;	/* 0: free */
+	uint64_t address; /* 0: free */
 	int64_t since_ms;
 	int count;
 };

@@ -170,7 +170,7 @@ struct core {
 	int is_by_store;	  /* core_now is, as core_store_clock has measured it */
 	int64_t store_by_mono_ms; /* the store's clock, ahead of the monotonic one */
 	int64_t now_by_mono_ms;	  /* core_now, ahead of the monotonic clock; not above it */
-	int is_clock_apart;	/* that is so much that it was logged */
+	int is_clock_apart;	  /* that is so much that it was logged */
 	struct clock_watch clock;
 	enum env_clock_word clock_word; /* what was said to the other threads (util/env.h) */
 	int64_t clock_ahead_ms; /* by how much the clock seems to be ahead; for the log and the API */

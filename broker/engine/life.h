@@ -26,9 +26,9 @@ struct life_parts {
 struct engine_life {
 	struct life_parts *parts;
 	struct store *store;
-	struct core *core; /* NULL: the life is over */
-	int out;	   /* its steps that are with the workers */
-	int64_t gaps_ms;   /* in which nobody served, as far as the core was told */
+	struct core *core;	    /* NULL: the life is over */
+	int out;		    /* its steps that are with the workers */
+	int64_t gaps_ms;	    /* in which nobody served, as far as the core was told */
 	struct shard_standing told; /* of the account */
 };
 

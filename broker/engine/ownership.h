@@ -15,8 +15,8 @@ struct engine_owned {
 	int64_t epoch;	 /* another one after each claim */
 	int64_t gaps_ms; /* how long nobody could serve, before the claim and since: only grows */
 	int is_owed;	 /* a gap is not recorded as credited yet */
-	int is_fresh;	/* before the claim, this process had seen nothing of them */
-	int must_renew; /* at once, and not only when renew_ms are over */
+	int is_fresh;	 /* before the claim, this process had seen nothing of them */
+	int must_renew;	 /* at once, and not only when renew_ms are over */
 	/* Until when it surely lasts, by the env's monotonic clock. */
 	int64_t until_mono_ms;
 	/* Why nothing may be deleted, expire or be concluded; NULL, "": it may (core_freeze). */
@@ -63,10 +63,10 @@ struct engine_ownership {
 	int (*is_unwanted)(void *arg);
 	/* The store is not used any more. `yield`: and the ownership, if not lost, is given up. */
 	void (*end)(void *arg, struct store *store, int yield);
-	int64_t ttl_ms;	  /* after a longer gap somebody else may be the owner */
-	int64_t renew_ms; /* the interval of renewals */
+	int64_t ttl_ms;	   /* after a longer gap somebody else may be the owner */
+	int64_t renew_ms;  /* the interval of renewals */
 	int64_t margin_ms; /* so long before it is over, nothing is decided any more */
-	int64_t retry_ms; /* the pause between two claims */
-	int64_t seek_ms;  /* the same, if somebody waits for an owner (engine_seek) */
+	int64_t retry_ms;  /* the pause between two claims */
+	int64_t seek_ms;   /* the same, if somebody waits for an owner (engine_seek) */
 	void *arg;
 };

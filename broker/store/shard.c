@@ -111,8 +111,7 @@ int shard_is_held(const struct shard *row)
 {
 	/* INT64_MAX: without end, as all that are in a file. */
 	return row->owner[0] && row->expires_ms >= row->now_ms &&
-	       (row->expires_ms == INT64_MAX ||
-		row->expires_ms - row->now_ms <= SHARD_TTL_MOST_MS);
+	       (row->expires_ms == INT64_MAX || row->expires_ms - row->now_ms <= SHARD_TTL_MOST_MS);
 }
 
 int shards_make(struct store *store, const char *const *accounts, size_t count, struct err *err)

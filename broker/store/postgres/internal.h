@@ -20,7 +20,7 @@
 #define PG_PARAMS_MAX 96
 #define PG_OPTIONS_MAX 80
 #define PG_SCHEMA_NEWEST 16 /* of the migrations in schema.c */
-#define PG_STATE_SIZE 6 /* an SQLSTATE */
+#define PG_STATE_SIZE 6	    /* an SQLSTATE */
 
 /* The types of the schema: these are the OIDs that the server knows them by. */
 enum pg_type { PG_NULL = 0, PG_BLOB = 17, PG_NUMBER = 20, PG_TEXT = 25, PG_NUMBERS = 1016 };
@@ -113,9 +113,9 @@ struct pg_numbers {
 struct pg_connection {
 	struct store store; /* first */
 	enum store_use use;
-	int is_tolerant;	   /* the runs': a transaction that fails breaks nothing */
-	PQconninfoOption *options; /* of the URL, with the password; wiped at the end */
-	PGconn *conn;		   /* NULL: lost */
+	int is_tolerant;	      /* the runs': a transaction that fails breaks nothing */
+	PQconninfoOption *options;    /* of the URL, with the password; wiped at the end */
+	PGconn *conn;		      /* NULL: lost */
 	struct pg_attempt **attempts; /* the last one at each host, or NULL */
 	int host_count;
 	int is_trying, trying; /* a reader: that host's is waited for */
