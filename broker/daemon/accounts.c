@@ -147,10 +147,8 @@ int accounts_check(const struct command_line *line)
 		else
 			missing = tokens_fill(config);
 	}
-	/* What is needed to use it may be installed where lessord runs. */
-	if (code == EXIT_OK && store_name_check(config->store_target, &err) &&
-	    err.kind == ERR_INVALID)
-		code = command_line_fail(&err, EXIT_USAGE);
+	if (code == EXIT_OK)
+		code = command_line_name_check(config->store_target);
 	if (code == EXIT_OK && config->tls_certificate[0] &&
 	    tls_load(config->tls_certificate, config->tls_key, &tls, &err) < 0)
 		code = command_line_fail(&err, EXIT_USAGE);

@@ -256,9 +256,9 @@ int command_line_name_check(const char *target)
 {
 	struct err err = { 0 };
 
-	if (store_name_check(target, &err) == 0)
+	if (store_name_check(target, &err) == 0 || err.kind != ERR_INVALID)
 		return EXIT_OK;
-	return command_line_fail(&err, err.kind == ERR_INVALID ? EXIT_USAGE : EXIT_STORE);
+	return command_line_fail(&err, EXIT_USAGE);
 }
 
 void command_store_fini(struct command_store *store)

@@ -65,7 +65,10 @@ struct command_store {
  * another exit code, and the error is printed.
  */
 int command_line_store(const struct command_line *line, struct command_store *ret);
-/* Can a store have this name? If not, prints why and returns an exit code. */
+/*
+ * Can a store have this name? If not, prints why and returns an exit code. What is needed to use it
+ * may be installed elsewhere, or not be needed.
+ */
 int command_line_name_check(const char *target);
 void command_store_fini(struct command_store *store);
 /* If run by root, switches to the owner of the directory of the files, for good. */
