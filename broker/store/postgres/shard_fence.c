@@ -117,6 +117,13 @@ static int clock_moved(const struct pg_shard *s)
 	       s->offset.least_ms - s->pending_offset.most_ms > SHARD_MARGIN_MS;
 }
 
+void shard_keep_presuming(struct pg_shard *s)
+{
+	s->pending.must_renew = s->presumes;
+	if (s->presumes && s->pending.presumed_until_ms < s->row.presumed_until_ms)
+		s->pending.presumed_until_ms = s->row.presumed_until_ms;
+}
+
 void shard_renewed(struct pg_shard *s)
 {
 	int64_t by_database = s->pending.renewed_ms - s->row.renewed_ms;
@@ -144,7 +151,7 @@ void shard_renewed(struct pg_shard *s)
 		if (until_ms > s->pending.presumed_until_ms)
 			s->pending.presumed_until_ms = until_ms;
 	}
-	s->pending.must_renew = s->presumes;
+	shard_keep_presuming(s);
 	s->offset = s->pending_offset;
 	s->row = s->pending;
 	s->renewed_ms = s->sent_ms;

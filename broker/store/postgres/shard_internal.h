@@ -70,6 +70,8 @@ void shard_refused(struct shard_binding *binding, struct pg_connection *c);
 void shard_lose(struct pg_shard *s, struct pg_connection *c, const char *why);
 /* A claim, a commit or a read-back has succeeded: takes over s->pending. */
 void shard_renewed(struct pg_shard *s);
+/* What s->row presumes and no transaction has written yet, s->pending does, too. */
+void shard_keep_presuming(struct pg_shard *s);
 /* Was nobody there for so long that leases are credited with it? */
 int shard_gap_counts(const struct pg_shard *s, int64_t gap_ms);
 /* The row was written at pending.renewed_ms, between s->sent_ms and now. */

@@ -86,7 +86,7 @@ static int read_back(struct pg_shard *s, struct pg_connection *c, const struct r
 			       c->store.name);
 	}
 	if (!is_committed)
-		s->is_crediting = 0;
+		s->is_crediting = s->is_presuming = 0;
 	shard_renewed(s);
 	return is_committed;
 }

@@ -169,3 +169,23 @@ int64_t shard_column(enum pair_server which, const char *name)
 		 shard_terms.account);
 	return number_of(which, sql);
 }
+
+void shard_clock_fake(void)
+{
+	/* Its tables are where they always are; the function is for those who look in `fake` first. */
+	shard_store_close(shard_store(NULL));
+	pair_sql(&pair, PAIR_PRIMARY, database, NULL, 0,
+		 "CREATE SCHEMA fake; CREATE TABLE fake.ahead(s bigint);"
+		 " INSERT INTO fake.ahead VALUES(0);"
+		 " CREATE FUNCTION fake.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS"
+		 " 'SELECT pg_catalog.clock_timestamp() + s * interval ''1 s'' FROM fake.ahead';"
+		 " GRANT USAGE ON SCHEMA fake TO lessor; GRANT SELECT ON fake.ahead TO lessor;"
+		 " ALTER ROLE lessor IN DATABASE %s SET search_path = fake, pg_catalog, public",
+		 database);
+}
+
+void shard_clock_step(int seconds)
+{
+	pair_sql(&pair, PAIR_PRIMARY, database, NULL, 0, "UPDATE fake.ahead SET s = s + %d",
+		 seconds);
+}

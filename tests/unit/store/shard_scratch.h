@@ -39,3 +39,7 @@ void shard_write_begin(struct store *store, int64_t value);
 int64_t shard_value(enum pair_server which);
 /* A column of the account's row. */
 int64_t shard_column(enum pair_server which, const char *name);
+
+/* From the next connection to `database` on, its clock is one that shard_clock_step sets. */
+void shard_clock_fake(void);
+void shard_clock_step(int seconds);

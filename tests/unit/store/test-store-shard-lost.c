@@ -36,13 +36,18 @@ static int newest(void)
 	return atoi(last);
 }
 
-/* Claims, writes 1, begins to write 2, and commits in a thread, with what `hold` says in the way. */
-static void owner_begin(struct owner *o, const char *hold)
+/* Claims, and writes 1. */
+static void owner_claim(struct owner *o)
 {
 	o->store = shard_store(&proxy);
 	shard_terms.ttl_ms = 60000;
 	assert_int_equal(shard_take(o->store, NULL), 0);
 	assert_int_equal(shard_write(o->store, 1, NULL), 0);
+}
+
+/* Begins to write 2, and commits in a thread, with what `hold` says in the way. */
+static void owner_commit(struct owner *o, const char *hold)
+{
 	o->number = newest();
 	shard_write_begin(o->store, 2);
 	pg_proxy_tell(&proxy, "hold %s %d", hold, o->number);
@@ -54,6 +59,12 @@ static void owner_begin(struct owner *o, const char *hold)
 	} else {
 		pg_proxy_tell(&proxy, "await sync %d", o->number);
 	}
+}
+
+static void owner_begin(struct owner *o, const char *hold)
+{
+	owner_claim(o);
+	owner_commit(o, hold);
 }
 
 static void owner_join(struct owner *o)
@@ -255,6 +266,35 @@ static void a_read_back_after_a_takeover_is_a_loss(void **state)
 }
 
 /* A claim whose answer is lost is no claim, and one that comes late takes nothing. */
+/* The clock moved, and the transaction that would have told the next owner so had no effect. */
+static void a_presumption_that_was_not_committed_is_kept(void **state)
+{
+	const struct shard *own;
+	struct owner o;
+
+	(void)state;
+	shard_clock_fake();
+	owner_claim(&o);
+	shard_clock_step(-60);
+	assert_int_equal(shard_write(o.store, 1, NULL), 0);
+	assert_true(store_shard(o.store)->must_renew);
+	owner_commit(&o, "c2s");
+	pg_proxy_tell(&proxy, "cut %d", o.number);
+	owner_join(&o);
+	assert_int_equal(o.rc, -1);
+	assert_int_equal(shard_column(PAIR_PRIMARY, "presumed_until_ms"), 0);
+
+	assert_int_equal(shard_take(o.store, NULL), 0);
+	own = store_shard(o.store);
+	assert_true(own->must_renew);
+	assert_true(own->presumed_until_ms >= own->now_ms + 40000);
+	assert_int_equal(shard_renew(o.store, NULL), 0);
+	own = store_shard(o.store);
+	assert_false(own->must_renew);
+	assert_true(own->presumed_until_ms >= own->now_ms + 49000);
+	assert_true(shard_column(PAIR_PRIMARY, "presumed_until_ms") == own->presumed_until_ms);
+}
+
 static void a_claim_that_is_lost_is_none(void **state)
 {
 	struct store *a = shard_store(&proxy), *b = shard_store(NULL);
@@ -295,6 +335,7 @@ int main(void)
 		TEST(a_commit_that_a_lost_read_back_found),
 		TEST(without_a_server_the_account_is_lost),
 		TEST(a_read_back_after_a_takeover_is_a_loss),
+		TEST(a_presumption_that_was_not_committed_is_kept),
 		TEST(a_claim_that_is_lost_is_none),
 	};
 

@@ -635,20 +635,6 @@ static void only_a_gap_is_owed(void **state)
 
 /* ---- clocks ------------------------------------------------------------------------------------- */
 
-/* The database's clock, for those who look for functions in `fake` first. */
-static const char fake_clock[] =
-	"CREATE SCHEMA fake; CREATE TABLE fake.ahead(s bigint); INSERT INTO fake.ahead VALUES(0);"
-	" CREATE FUNCTION fake.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS"
-	" 'SELECT pg_catalog.clock_timestamp() + s * interval ''1 s'' FROM fake.ahead';"
-	" GRANT USAGE ON SCHEMA fake TO lessor; GRANT SELECT ON fake.ahead TO lessor;"
-	" ALTER ROLE lessor IN DATABASE %s SET search_path = fake, pg_catalog, public";
-
-static void clock_step(int seconds)
-{
-	pair_sql(&pair, PAIR_PRIMARY, database, NULL, 0, "UPDATE fake.ahead SET s = s + %d",
-		 seconds);
-}
-
 static void a_clock_that_moves_presumes_permits(void **state)
 {
 	struct store *a;
@@ -656,9 +642,7 @@ static void a_clock_that_moves_presumes_permits(void **state)
 	int64_t gaps_ms;
 
 	(void)state;
-	/* Its tables are where they always are. */
-	shard_store_close(shard_store(NULL));
-	pair_sql(&pair, PAIR_PRIMARY, database, NULL, 0, fake_clock, database);
+	shard_clock_fake();
 	a = shard_store(NULL);
 	shard_terms.ttl_ms = 60000;
 	for (int step = -60; step <= 60; step += 120) {
@@ -668,7 +652,7 @@ static void a_clock_that_moves_presumes_permits(void **state)
 			 "UPDATE shard SET presumed_until_ms = 0");
 		assert_int_equal(shard_renew(a, NULL), 0);
 		assert_int_equal(store_shard(a)->presumed_until_ms, 0);
-		clock_step(step);
+		shard_clock_step(step);
 		assert_int_equal(shard_write(a, 1, NULL), 0);
 		own = store_shard(a);
 		/* At once for the owner, and for others with a renewal that must not wait. */
@@ -687,7 +671,7 @@ static void a_clock_that_moves_presumes_permits(void **state)
 			 "UPDATE shard SET presumed_until_ms = 0");
 		gaps_ms = store_shard(a)->gaps_ms;
 		assert_true(step < 0 ? gaps_ms < 30000 : gaps_ms >= 60000);
-		clock_step(step);
+		shard_clock_step(step);
 		assert_int_equal(shard_renew(a, NULL), 0);
 		own = store_shard(a);
 		assert_true(own->gap_ms < 30000);
@@ -712,19 +696,18 @@ static void a_clock_that_is_set_back_keeps_nobody_out(void **state)
 	struct shard row;
 
 	(void)state;
-	shard_store_close(shard_store(NULL));
-	pair_sql(&pair, PAIR_PRIMARY, database, NULL, 0, fake_clock, database);
+	shard_clock_fake();
 	a = shard_store(NULL);
 	b = shard_store(NULL);
 	shard_terms.ttl_ms = SHARD_TTL_MS;
 	assert_int_equal(shard_take(a, NULL), 0);
-	clock_step(-3600);
+	shard_clock_step(-3600);
 	/* If it lives, it is simply not the owner any longer. */
 	assert_int_equal(shard_take(b, &row), 0);
 	assert_int_equal(shard_write(a, 1, NULL), -1);
 	assert_true(store_is_lost(a));
 	/* A clock that is corrected a little is no reason. */
-	clock_step(-10);
+	shard_clock_step(-10);
 	assert_int_equal(shard_take(a, &row), 1);
 	assert_true(shard_is_held(&row));
 	row.now_ms -= 3600 * 1000;
