@@ -15,7 +15,7 @@
 
 void event_await(sem_t *event)
 {
-	struct timespec until = env_after_ms(CLOCK_REALTIME, 60000);
+	struct timespec until = env_after_ms(CLOCK_REALTIME, 180000);
 
 	REQUIRE(sem_timedwait(event, &until) == 0);
 }

@@ -98,5 +98,9 @@ int ask_is_moving(const struct ask *a);
 /* Waits for the answer, while time passes fast. */
 void ask_await_fast(struct owned *o, struct ask *a);
 
-/* Waits for at most a minute. */
+/*
+ * Waits for at most three minutes: an intent of a plugin with I/O of its own may have been committed
+ * just before its owner lost the account, and is not given up before its step's deadline (90 s) and
+ * the guard (30 s) are over.
+ */
 void event_await(sem_t *event);
