@@ -156,13 +156,13 @@ def check(client, clouds, workers):
             lambda found: found if found["state"] != "provisioning" else None)(
                 client.ask("GET", "/v1/leases/" + lease)["lease"]), lease + " is not ready")
         if now["state"] != "active":
-            raise Lost("%s was acknowledged, and is %s" % (lease, now["state"]))
+            raise Lost("%s was acknowledged, but is %s" % (lease, now["state"]))
         if now["lastTouchedAt"] < touched:
-            raise Lost("a heartbeat of %s was acknowledged, and is gone" % lease)
+            raise Lost("a heartbeat of %s was acknowledged, but is lost" % lease)
     print("%d leases were acknowledged and not released: all are active, with their last "
           "heartbeats." % len(alive))
     until(lambda: servers(clouds) == dict.fromkeys(alive, 1),
-          "the clouds hold other servers than the leases that are active")
+          "the servers in the clouds are not exactly those of the active leases")
     print("The clouds hold exactly their %d servers: none is missing, and none was left by the "
           "%d leases that were released." % (len(alive), sum(len(w.released) for w in workers)))
     return alive
@@ -172,7 +172,7 @@ def kill_owner(client, account, daemons):
     def owner():
         rows = client.ask("GET", "/v1/daemons")["accounts"]
         return next((row for row in rows if row["account"] == account and row["daemon"]), None)
-    found = until(owner, "nobody owns account " + account)
+    found = until(owner, "no daemon owns account " + account)
     pid = int(next(d.split("=")[1] for d in daemons if d.startswith(found["address"] + "=")))
     os.kill(pid, signal.SIGKILL)
     print("kill -9 %d, which owned account %s" % (pid, account), flush=True)
@@ -217,7 +217,7 @@ def main():
     client = Client(urls, token, 0)
     for lease in check(client, given.cloud, workers):
         client.ask("POST", "/v1/leases/%s/release" % lease, {"delete": True})
-    until(lambda: not servers(given.cloud), "something is left in the clouds")
+    until(lambda: not servers(given.cloud), "servers are left in the clouds")
     print("All were released, and the clouds are empty.")
     return 0
 

@@ -11,8 +11,8 @@ usage() {
 	usage: sh packaging/two-daemons.sh [--build DIR] [--built] [--seconds N]
 
 	  --build DIR  build directory (default: build-two-daemons-UID in the source tree)
-	  --built      it is up to date: install and build nothing
-	  --seconds N  how long clients work before the kill, and after it (default: 8)
+	  --built      the build directory is up to date: install and build nothing
+	  --seconds N  how long clients work before the kill and after it (default: 8)
 	EOF
 }
 
@@ -69,7 +69,7 @@ export PATH LESSOR_MODULES
 lessord --version
 work_make
 
-step "3. Starting a PostgreSQL server that is thrown away afterwards"
+step "3. Starting a temporary PostgreSQL server"
 mkfifo "$work/database.in"
 python3 -B "$root/tests/api/postgres.py" <"$work/database.in" >"$work/database" 2>"$work/database.log" &
 database_pid=$!
@@ -79,7 +79,7 @@ if grep '^SKIP' "$work/database"; then
 	exit 77
 fi
 url=$(sed -n 's/^ready //p' "$work/database")
-echo "It is $url."
+echo "The database is $url"
 
 step "4. Starting two simulated Hetzner Clouds, twenty times as fast as the real one"
 accounts=
@@ -151,10 +151,10 @@ for row in json.load(sys.stdin)["accounts"]:
         print(row["address"])' "$1" 2>/dev/null
 }
 owned() { [ -n "$(owner_of one)" ] && [ -n "$(owner_of two)" ]; }
-await "$patience" owned || { echo "the accounts have no owners" >&2; exit 1; }
+await "$patience" owned || { echo "some account has no owner" >&2; exit 1; }
 lessor daemons
 
-step "6. Leasing machines through both, and killing the owner of account one meanwhile"
+step "6. Leasing machines through both daemons, and killing the owner of account one meanwhile"
 python3 -B "$here/two-daemons.py" --daemon "$a_url=$a_pid" --daemon "$b_url=$b_pid" \
 	--account one --account two --kill --seconds "$seconds" --token-file "$work/token" \
 	--cloud "http://127.0.0.1:$(cat "$work/one.port")" \
@@ -174,7 +174,7 @@ case $victim in
 a) a_pid=$daemon_pid ;;
 b) b_pid=$daemon_pid ;;
 esac
-await "$patience" owned || { echo "the accounts have no owners" >&2; exit 1; }
+await "$patience" owned || { echo "some account has no owner" >&2; exit 1; }
 lessor daemons
 
 step "8. Stopping both daemons"
