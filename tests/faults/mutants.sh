@@ -39,6 +39,8 @@ tree=$build/tree
 log=$build/mutant.log
 plan=$build/mutant.plan
 tab=$(printf '\t')
+# Where tests that open a PostgreSQL database find its module.
+export LESSOR_MODULES="$build/modules"
 # Unit tests spend most of their time waiting for the disk to sync.
 [ -w /dev/shm ] && export TMPDIR=/dev/shm
 
