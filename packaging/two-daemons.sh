@@ -150,6 +150,13 @@ for row in json.load(sys.stdin)["accounts"]:
     if row["account"] == sys.argv[1] and row["daemon"]:
         print(row["address"])' "$1" 2>/dev/null
 }
+# Do the daemons know one at this address that is alive? URL
+alive() {
+	lessor daemons --json | python3 -c '
+import json, sys
+sys.exit(not any(row["address"] == sys.argv[1] and row["alive"]
+                 for row in json.load(sys.stdin)["daemons"]))' "$1" 2>/dev/null
+}
 owned() { [ -n "$(owner_of one)" ] && [ -n "$(owner_of two)" ]; }
 await "$patience" owned || { echo "some account has no owner" >&2; exit 1; }
 lessor daemons
@@ -174,6 +181,7 @@ case $victim in
 a) a_pid=$daemon_pid ;;
 b) b_pid=$daemon_pid ;;
 esac
+await "$patience" alive "$daemon_url" || { echo "lessord $victim is not known" >&2; exit 1; }
 await "$patience" owned || { echo "some account has no owner" >&2; exit 1; }
 lessor daemons
 
