@@ -36,6 +36,6 @@ CONFIGS = {config.name: config for config in (
     Config("shared-key", 742822, 3005071, leases=2, faults=1, client_calls=2),
     Config("shared-key-crash", 815278, 3209547, leases=2, crashes=1, client_calls=2),
     Config("protection-older", 1188972, 5207298, client_calls=3, copy=RESTORE, people=1),
-    Config("protection-older-again", 4579837, 19731402, client_calls=4, copy=RESTORE, people=1),
-    Config("protection-twin", 891329, 4643253, client_calls=1, copy=TWIN, people=1),
+    Config("protection-older-again", 4590721, 19773507, client_calls=4, copy=RESTORE, people=1),
+    Config("protection-twin", 892359, 4648179, client_calls=1, copy=TWIN, people=1),
 )}

@@ -72,7 +72,7 @@ const struct config configs[] = {
 	{ .name = "hours-more", .is_long = 1, .attempts = 1, .has_hours = 1,
 	  .budget = { .faults = 2, .calls = 2 }, .states = 3199028, .moves = 9434043 },
 	{ .name = "until-more", .is_long = 1, .attempts = 1, .has_until = 1,
-	  .budget = { .faults = 1, .calls = 3, .people = 1 }, .states = 4767860, .moves = 19508026 },
+	  .budget = { .faults = 1, .calls = 3, .people = 1 }, .states = 5282510, .moves = 21804810 },
 	{ .name = "address-more", .is_long = 1, .attempts = 1, .has_address = 1,
 	  .budget = { .faults = 1, .calls = 2, .crashes = 1 }, .states = 4007414, .moves = 11771796 },
 	{ .name = "takeover-more", .is_long = 1, .attempts = 1, .is_shared = 1,
