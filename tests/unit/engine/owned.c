@@ -12,12 +12,18 @@
 #define TTL_MS 60000
 #define RENEW_MS 20000
 #define MARGIN_MS 1000
+#define MINUTE_MS 60000
+
+static void event_await_for(sem_t *event, int64_t ms)
+{
+	struct timespec until = env_after_ms(CLOCK_REALTIME, ms);
+
+	REQUIRE(sem_timedwait(event, &until) == 0);
+}
 
 void event_await(sem_t *event)
 {
-	struct timespec until = env_after_ms(CLOCK_REALTIME, 180000);
-
-	REQUIRE(sem_timedwait(event, &until) == 0);
+	event_await_for(event, MINUTE_MS);
 }
 
 /* ---- the ownership, on the engine thread --------------------------------------------------- */
@@ -299,7 +305,7 @@ void ask_submit(struct owned *o, struct ask *a)
 
 void ask_await(struct ask *a)
 {
-	event_await(&a->answered);
+	event_await_for(&a->answered, a->patience_ms ? a->patience_ms : MINUTE_MS);
 	sem_destroy(&a->answered);
 }
 

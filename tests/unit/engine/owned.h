@@ -86,6 +86,7 @@ struct ask {
 	struct engine_request request;
 	sem_t answered;
 	atomic_int is_open;
+	int64_t patience_ms; /* of ask_await, and the test fails; 0: a minute */
 };
 
 void ask_init(struct ask *a, enum request_kind kind, const char *ref);
@@ -98,9 +99,5 @@ int ask_is_moving(const struct ask *a);
 /* Waits for the answer, while time passes fast. */
 void ask_await_fast(struct owned *o, struct ask *a);
 
-/*
- * Waits for at most three minutes: an intent of a plugin with I/O of its own may have been committed
- * just before its owner lost the account, and is not given up before its step's deadline (90 s) and
- * the guard (30 s) are over.
- */
+/* Waits for at most a minute. */
 void event_await(sem_t *event);
