@@ -116,6 +116,7 @@ static int request_was_forwarded(const struct relay *relay, struct api_request *
 	if (!request->request_id[0] && strcmp(f.request_id, "-"))
 		TEXT_SET(request->request_id, f.request_id);
 	TEXT_SET(request->account, f.account);
+	TEXT_SET(request->lease, f.lease);
 	return 1;
 }
 
@@ -237,6 +238,7 @@ static void relayed_send(struct relayed *r, const struct relay_route *route)
 	TEXT_SET(f.request_id, r->request.request_id);
 	if (r->request.route->goes == GOES_BY_CREATE)
 		TEXT_SET(f.account, r->target.account);
+	TEXT_SET(f.lease, r->target.lease);
 	forwarded_sign(&relay->sender, &f, route->daemon, head,
 		       &(struct forwarded_content){ out.target, out.body, out.body_len }, &lines);
 	for (int i = 0; i < FORWARDED_CLIENT_FIELDS; i++) {
@@ -261,6 +263,7 @@ static void relayed_serve_here(struct relayed *r)
 	/* It may have been carried out where it was sent before. */
 	if (!request.is_conditional)
 		request.epoch = r->target.epoch;
+	TEXT_SET(request.lease, r->target.lease);
 	TEXT_SET(request.account, r->target.account);
 	relayed_free(r);
 	relay->serve(&request);
@@ -367,6 +370,7 @@ static void request_accept(struct api_request *request, const struct relay_targe
 {
 	TEXT_SET(request->account, target->account);
 	request->epoch_seen = target->epoch;
+	TEXT_SET(request->lease_seen, target->lease);
 	if (!request->request_id[0])
 		snprintf(request->request_id, sizeof(request->request_id), "fwd-%s",
 			 http_exchange_id(request->ex));
@@ -421,6 +425,7 @@ int relay_again(struct relay *relay, struct api_request *request)
 	    now - request->moving_ms >= relay->config.wait_ms)
 		return 0;
 	TEXT_SET(target.account, request->account);
+	TEXT_SET(target.lease, request->lease_seen);
 	relay_target_again(request, target.account);
 	relay->counters.repeated++;
 	r = relayed_begin(relay, request, &target);

@@ -9,7 +9,8 @@
  *
  * A request may be sent several times, because an owner that does not answer may have carried it
  * out. So it has a name and the epoch that its lease had when it was accepted: the owner applies it
- * only at that epoch, and once. Where the epoch cannot be read the answer is 503 at once. What an
+ * only at that epoch, and once. Where the epoch cannot be read the answer is 503 at once. A slug
+ * must still stand for the same lease: a new one may have it, and the same epoch. What an
  * operator decides about an account has no epoch, and is sent once.
  *
  * The wait for an owner that hangs is limited: to `wait_ms`, or to what the client waits for a machine

@@ -13,11 +13,13 @@
 #include "util/text.h"
 
 #define LEASE "/v1/leases/" PAIR_LEASE
+#define SLUG "my-box"
 #define KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5yBg7v5l4r0p8C0kq1J3m8ZkqX5b5w5y5e5r5t5y5u x"
 #define CREATE                                                             \
 	"{\"leaseID\":\"" PAIR_LEASE                                       \
 	"\",\"createAttemptID\":\"cat_0123456789abcdef0123456789abcdef\"," \
-	"\"slug\":\"my-box\",\"serverType\":\"small\",\"sshPublicKey\":\"" KEY "\"}"
+	"\"slug\":\"" SLUG "\",\"serverType\":\"small\",\"sshPublicKey\":\"" KEY "\"}"
+#define CREATE_AGAIN "{\"slug\":\"" SLUG "\",\"serverType\":\"small\",\"sshPublicKey\":\"" KEY "\"}"
 #define BEAT                                                        \
 	"{\"type\":\"heartbeat\",\"leaseID\":\"" PAIR_LEASE "\","   \
 	"\"idleTimeoutSeconds\":1200,\"expectedProvider\":\"one\"," \
@@ -272,6 +274,32 @@ static void a_delete_that_waited_does_not_end_a_retention(void **state)
 	told_clear(&late);
 	assert_int_equal(events("lease.released"), 1);
 	assert_int_equal(events("lease.delete"), 0);
+}
+
+/* It names its lease by a slug, which a new lease has by now, in the same epoch. */
+static void a_delete_that_waited_is_of_the_lease_that_it_meant(void **state)
+{
+	struct told late, told;
+
+	(void)state;
+	pair_owner_is_b();
+	create(A);
+	A->route.place = RELAY_UNKNOWN;
+	pair_begin(A, &late, "POST", "/v1/leases/" SLUG "/release", "", "{\"delete\":true}");
+	PAIR_WAIT(A->requests == 2);
+	pair_ask(B, &told, "POST", LEASE "/release", "{\"delete\":true}");
+	assert_int_equal(told.status, 200);
+	told_clear(&told);
+	pair_begin(B, &told, "POST", "/v1/leases", "Prefer: respond-async", CREATE_AGAIN);
+	PAIR_WAIT(told.is_there);
+	assert_int_equal(told.status, 201);
+	assert_string_equal(told_text(&told, "lease", "slug"), SLUG);
+	told_clear(&told);
+	pair_owner_is_b();
+	PAIR_WAIT(late.is_there);
+	assert_int_equal(late.status, 409);
+	assert_string_equal(told_text(&late, "error", NULL), "lease_changed");
+	told_clear(&late);
 }
 
 /* The owner has carried it out, and its answer is lost. */
@@ -611,6 +639,7 @@ int main(void)
 		PAIR_TEST(a_new_request_does_not_overtake_those_that_wait),
 		PAIR_TEST(nobody_takes_the_account),
 		PAIR_TEST(a_delete_that_waited_does_not_end_a_retention),
+		PAIR_TEST(a_delete_that_waited_is_of_the_lease_that_it_meant),
 		PAIR_TEST(a_lost_answer_is_fetched_without_a_second_change),
 		PAIR_TEST(a_create_with_a_lost_answer_is_one_lease),
 		PAIR_TEST(a_request_leaves_an_owner_that_was_overtaken),
