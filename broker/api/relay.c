@@ -153,7 +153,7 @@ static void relayed_free(struct relayed *r)
 /* An operator has decided about an account as it is now: later that may be another decision. */
 static int is_for_once(const struct api_request *request)
 {
-	return request->route->goes == GOES_BY_PATH;
+	return request->route->goes == GOES_BY_PATH || request->route->goes == GOES_BY_BODY;
 }
 
 static void relayed_give_up(struct relayed *r)

@@ -226,6 +226,12 @@ static void a_decision_is_given_to_the_engine_once(void **state)
 	go_on();
 	stage_expect(503, "account_moving");
 	assert_null(stage.held);
+	POST("/v1/admin/sweep", stage.admin, "{\"action\":\"looked\",\"provider\":\"toy\"}");
+	assert_non_null(stage.held);
+	lost();
+	go_on();
+	stage_expect(503, "account_moving");
+	assert_null(stage.held);
 	stage.hold = 0;
 }
 

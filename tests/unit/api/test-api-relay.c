@@ -489,16 +489,14 @@ static void releases_and_heartbeats_have_connections_of_their_own(void **state)
 }
 
 /* The owner has carried it out, and its answer is lost: what an operator saw may be past. */
-static void an_operators_decision_is_sent_once(void **state)
+static void decision_is_sent_once(const char *path, const char *body)
 {
-	static const char path[] = "/v1/admin/accounts/one/take-over";
 	struct told told;
 
-	(void)state;
 	pair_owner_is_b();
 	pair.is_admin = 1;
 	pair.proxy.loses = 1;
-	pair_ask(A, &told, "POST", path, "{\"looked\":true}");
+	pair_ask(A, &told, "POST", path, body);
 	assert_int_equal(told.status, 503);
 	assert_string_equal(told.retry_after, "");
 	assert_non_null(strstr(told_text(&told, "message", NULL), "look at the account"));
@@ -507,13 +505,25 @@ static void an_operators_decision_is_sent_once(void **state)
 	/* It was not sent yet: it waits as any other. */
 	pair.proxy.loses = 0;
 	pair_owner_is_nobody();
-	pair_begin(A, &told, "POST", path, "", "{\"looked\":true}");
+	pair_begin(A, &told, "POST", path, "", body);
 	PAIR_WAIT(relay_count(A->api->relay) == 1);
 	pair_owner_is_b();
 	PAIR_WAIT(told.is_there);
 	assert_int_not_equal(told.status, 503);
 	told_clear(&told);
 	assert_int_equal(B->requests, 2);
+}
+
+static void an_operators_decision_is_sent_once(void **state)
+{
+	(void)state;
+	decision_is_sent_once("/v1/admin/accounts/one/take-over", "{\"looked\":true}");
+}
+
+static void what_an_operator_says_of_a_sweep_is_sent_once(void **state)
+{
+	(void)state;
+	decision_is_sent_once("/v1/admin/sweep", "{\"action\":\"looked\",\"provider\":\"one\"}");
 }
 
 /* ---- who is believed ------------------------------------------------------------------------- */
@@ -648,6 +658,7 @@ int main(void)
 		PAIR_TEST(a_peer_that_hangs_leaves_connections_to_the_others),
 		PAIR_TEST(releases_and_heartbeats_have_connections_of_their_own),
 		PAIR_TEST(an_operators_decision_is_sent_once),
+		PAIR_TEST(what_an_operator_says_of_a_sweep_is_sent_once),
 		PAIR_TEST(a_copy_of_a_request_is_of_no_use),
 		PAIR_TEST(a_changed_request_is_refused),
 		PAIR_TEST(a_request_is_for_one_daemon),
