@@ -222,10 +222,13 @@ static int reconciled(void *arg, struct store *store, const char *ahead, struct 
 	return strcmp(why, row->frozen) == 0 ? 0 : shard_freeze(store, why, err);
 }
 
+/* Of the reason that the operator has seen: another daemon may have found a worse one since. */
 static int thaw(void *arg, struct store *store, struct err *err)
 {
+	const struct shard *row = store_shard(store);
+
 	(void)arg;
-	return shard_freeze(store, "", err);
+	return shard_thaw(store, row ? row->frozen : "", err);
 }
 
 static int credited(void *arg, struct store *store, struct err *err)
