@@ -45,6 +45,12 @@ int peers_forgotten(struct peers *peers, int64_t now_ms, struct store_daemon *re
 /* Another one that is alive and has the address of this one; 0: there is one. */
 int peers_namesake(struct peers *peers, int64_t now_ms, struct store_daemon *ret);
 
+/*
+ * This daemon, as the owner, has committed the row as it is. A database that loses its newest commits
+ * loses some that nobody has read: only who made them knows. Any thread.
+ */
+void peers_committed(struct peers *peers, const struct shard *row, int64_t now_ms);
+
 /* ---- what it says ---- */
 
 /*

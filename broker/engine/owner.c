@@ -184,6 +184,13 @@ static int64_t store_ahead_ms(const struct owner *o, const struct shard *row, in
 	return row->now_ms + (now_ms(o) - sent_mono_ms) - env_wall_ms(o->config->env);
 }
 
+static void seq_note(struct owner *o, const struct shard *row)
+{
+	o->seq = row->seq;
+	if (o->config->committed)
+		o->config->committed(o->config->arg, row);
+}
+
 static void look(void *arg, const struct store *store, struct engine_owned *ret)
 {
 	const struct shard *row = store_shard(store);
@@ -201,7 +208,7 @@ static void look(void *arg, const struct store *store, struct engine_owned *ret)
 	ret->presumed_until_ms = row->presumed_until_ms;
 	ret->store_ahead_ms = store_ahead_ms(o, row, ret->until_mono_ms);
 	if (row->seq > o->seq)
-		o->seq = row->seq;
+		seq_note(o, row);
 }
 
 /*
