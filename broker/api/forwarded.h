@@ -28,6 +28,11 @@
 #define FORWARDED_KEY_SIZE 32
 #define FORWARDED_FIELD "lessor-forwarded"
 #define FORWARDED_JSON "application/json"
+/*
+ * In the answer: NUMBER AT, the newest commit of the owner (struct shard, seq), and at which change its
+ * row says that the database has failed over, or -1. A database that shows less later has lost some.
+ */
+#define FORWARDED_NEWEST_FIELD "lessor-newest"
 
 struct forwarded {
 	char from[FORWARDED_ID_SIZE], to[FORWARDED_ID_SIZE];

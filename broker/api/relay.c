@@ -120,6 +120,20 @@ static int request_was_forwarded(const struct relay *relay, struct api_request *
 	return 1;
 }
 
+void relay_tell(const struct relay *relay, const struct api_request *request)
+{
+	char newest[48];
+	int64_t seq, at;
+
+	if (!relay || !relay->config.newest || !request->account[0] || !forwarded_is(request->head))
+		return;
+	seq = relay->config.newest(relay->config.arg, request->account, &at);
+	if (!seq)
+		return;
+	snprintf(newest, sizeof(newest), "%lld %lld", (long long)seq, (long long)at);
+	http_reply_header(request->ex, FORWARDED_NEWEST_FIELD, newest);
+}
+
 /* ---- requests to other daemons ---------------------------------------------------------------- */
 
 static void reply_moving(struct api_request *request)
@@ -194,6 +208,16 @@ static void relay_seek(const struct relay *relay, const char *account)
 		relay->config.seek(relay->config.seek_arg, account);
 }
 
+static void answer_heard(const struct relayed *r, const char *newest)
+{
+	const struct relay_config *config = &r->relay->config;
+	char *end;
+	int64_t seq = strtoll(newest, &end, 10);
+
+	if (config->heard && seq > 0 && *end == ' ')
+		config->heard(config->arg, r->target.account, seq, strtoll(end, NULL, 10));
+}
+
 static void on_answer(const struct peer_answer *answer, void *arg)
 {
 	struct relayed *r = arg;
@@ -212,6 +236,7 @@ static void on_answer(const struct peer_answer *answer, void *arg)
 		http_reply_header(request->ex, "ETag", answer->fields[PEER_ETAG]);
 	if (answer->fields[PEER_RETRY_AFTER][0])
 		http_reply_header(request->ex, "Retry-After", answer->fields[PEER_RETRY_AFTER]);
+	answer_heard(r, answer->fields[PEER_NEWEST]);
 	r->relay->counters.forwarded++;
 	reply_text(request, answer->status,
 		   answer->fields[PEER_CONTENT_TYPE][0] ? answer->fields[PEER_CONTENT_TYPE] : NULL,

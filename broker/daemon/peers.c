@@ -20,14 +20,14 @@ struct owned {
 	int64_t takeovers;
 	int64_t most_seq; /* that was read since the last loss */
 	int64_t lost_seq; /* read before it, and still to be reported; 0: none */
-	int64_t lost_own; /* a seq that this daemon committed, and that this reading misses; 0: none */
+	int64_t lost_own; /* the seq of a commit, not read, that this reading misses; 0: none */
 };
 
-/* The newest commit of this daemon in an account. */
+/* The newest commit in an account that this daemon has made, or was told of by the owner. */
 struct committed {
 	char account[32];
-	int64_t seq; /* 0: none, or its loss was found */
-	char frozen[sizeof(((struct shard *)0)->frozen)];
+	int64_t seq;	  /* 0: none, or its loss was found */
+	int64_t at;	  /* shards_failed_over_at the row then */
 	int64_t known_ms; /* monotonic clock: what is read later must show it */
 };
 
@@ -118,7 +118,7 @@ void peers_saw_daemon(struct peers *peers, const struct store_daemon *row)
 	peer->was_heard = before && (before->was_heard || before->row.seen_ms != row->seen_ms);
 }
 
-/* The caller holds the lock. NULL: this daemon never owned the account. */
+/* The caller holds the lock. NULL: there is none. */
 static struct committed *committed_find(const struct peers *peers, const char *account)
 {
 	for (size_t i = 0; i < peers->committed_count; i++) {
@@ -128,36 +128,72 @@ static struct committed *committed_find(const struct peers *peers, const char *a
 	return NULL;
 }
 
+/* The caller holds the lock. */
+static struct committed *committed_get(struct peers *peers, const char *account)
+{
+	struct committed *c = committed_find(peers, account);
+
+	if (c)
+		return c;
+	peers->committed = xrealloc(peers->committed,
+				    (peers->committed_count + 1) * sizeof(*peers->committed));
+	c = &peers->committed[peers->committed_count++];
+	*c = (struct committed){ .seq = 0 };
+	TEXT_SET(c->account, account);
+	return c;
+}
+
+static void committed_set(struct committed *c, int64_t seq, int64_t at, int64_t now_ms)
+{
+	c->seq = seq;
+	c->at = at;
+	c->known_ms = now_ms;
+}
+
 void peers_committed(struct peers *peers, const struct shard *row, int64_t now_ms)
+{
+	pthread_mutex_lock(&peers->lock);
+	committed_set(committed_get(peers, row->account), row->seq, shards_failed_over_at(row),
+		      now_ms);
+	pthread_mutex_unlock(&peers->lock);
+}
+
+void peers_heard(struct peers *peers, const char *account, int64_t seq, int64_t at, int64_t now_ms)
 {
 	struct committed *c;
 
 	pthread_mutex_lock(&peers->lock);
-	c = committed_find(peers, row->account);
-	if (!c) {
-		peers->committed = xrealloc(peers->committed, (peers->committed_count + 1) *
-								      sizeof(*peers->committed));
-		c = &peers->committed[peers->committed_count++];
-		TEXT_SET(c->account, row->account);
-	}
-	c->seq = row->seq;
-	TEXT_SET(c->frozen, row->frozen);
-	c->known_ms = now_ms;
+	c = committed_get(peers, account);
+	if (seq > c->seq)
+		committed_set(c, seq, at, now_ms);
 	pthread_mutex_unlock(&peers->lock);
+}
+
+int64_t peers_newest(struct peers *peers, const char *account, int64_t *ret_at)
+{
+	const struct committed *c;
+	int64_t seq;
+
+	pthread_mutex_lock(&peers->lock);
+	c = committed_find(peers, account);
+	seq = c ? c->seq : 0;
+	*ret_at = c ? c->at : -1;
+	pthread_mutex_unlock(&peers->lock);
+	return seq;
 }
 
 /*
  * Was there a higher seq before than the row has, or than it had at the fail-over that it names? It
- * may no longer name one, or not yet. `frozen`: as it was then.
+ * may no longer name one, or not yet. `at_then`: which one it named before.
  */
-static int is_lost(int64_t seq, const char *frozen, const struct shard *row)
+static int is_lost(int64_t seq, int64_t at_then, const struct shard *row)
 {
 	int64_t at = shards_failed_over_at(row);
 
-	return seq > row->seq || (at >= 0 && seq > at && strcmp(row->frozen, frozen) != 0);
+	return seq > row->seq || (at >= 0 && seq > at && at != at_then);
 }
 
-/* What this daemon has committed, and the row does not show; 0: it shows it, or is too old to. */
+/* What was committed as far as this daemon knows, and the row does not show; 0: it does, or is too old to. */
 static int64_t own_lost(struct peers *peers, const struct shard *row)
 {
 	const struct committed *c;
@@ -165,7 +201,7 @@ static int64_t own_lost(struct peers *peers, const struct shard *row)
 
 	pthread_mutex_lock(&peers->lock);
 	c = committed_find(peers, row->account);
-	if (c && c->known_ms < peers->begun_ms && is_lost(c->seq, c->frozen, row))
+	if (c && c->known_ms < peers->begun_ms && is_lost(c->seq, c->at, row))
 		seq = c->seq;
 	pthread_mutex_unlock(&peers->lock);
 	return seq;
@@ -178,7 +214,7 @@ static void compare_seq(struct peers *peers, struct owned *owned, const struct o
 
 	owned->most_seq = row->seq;
 	owned->lost_seq = before ? before->lost_seq : 0;
-	if (before && is_lost(before->most_seq, before->row.frozen, row))
+	if (before && is_lost(before->most_seq, shards_failed_over_at(&before->row), row))
 		owned->lost_seq = before->most_seq;
 	owned->lost_own = own_lost(peers, row);
 	if (owned->lost_own > owned->lost_seq)

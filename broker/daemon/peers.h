@@ -50,6 +50,13 @@ int peers_namesake(struct peers *peers, int64_t now_ms, struct store_daemon *ret
  * loses some that nobody has read: only who made them knows. Any thread.
  */
 void peers_committed(struct peers *peers, const struct shard *row, int64_t now_ms);
+/*
+ * The owner has said so with an answer: what it answered is in the commit `seq` or in one before, of a
+ * row for which shards_failed_over_at returned `at`. Any thread.
+ */
+void peers_heard(struct peers *peers, const char *account, int64_t seq, int64_t at, int64_t now_ms);
+/* What the owner says with its answers: its newest commit; 0: it has made none. Any thread. */
+int64_t peers_newest(struct peers *peers, const char *account, int64_t *ret_at);
 
 /* ---- what it says ---- */
 

@@ -104,6 +104,8 @@ static int relay_configure(struct daemon *d, struct relay_config *ret, struct er
 	TEXT_SET(ret->self, registry_self(d->registry));
 	TEXT_SET(ret->ca_file, d->config->peer_ca_file);
 	ret->find = registry_route;
+	ret->newest = registry_newest;
+	ret->heard = registry_heard;
 	ret->arg = d->registry;
 	ret->seek = seek;
 	ret->seek_arg = d;

@@ -97,6 +97,30 @@ static void a_change_goes_to_the_owner_and_a_read_does_not(void **state)
 	assert_int_equal(counters(B)->forwarded, 0);
 }
 
+/* If the owner and the database's newest changes are lost together, who has passed its answer on knows. */
+static void an_answer_says_which_commit_it_is_of(void **state)
+{
+	struct told told;
+
+	(void)state;
+	pair_owner_is_b();
+	B->newest = 41;
+	create(A);
+	assert_int_equal(A->heard, 41);
+	B->newest = 0;
+	pair_ask(A, &told, "POST", LEASE "/release", "{\"delete\":false}");
+	assert_int_equal(told.status, 200);
+	told_clear(&told);
+	assert_int_equal(A->heard, 41);
+	/* Not to clients. */
+	A->newest = B->newest = 42;
+	pair_ask(B, &told, "POST", LEASE "/release", "{\"delete\":false}");
+	assert_int_equal(told.status, 200);
+	told_clear(&told);
+	assert_int_equal(B->heard, 0);
+	assert_int_equal(A->heard, 41);
+}
+
 static void what_is_nobodys_is_answered_here(void **state)
 {
 	struct told told;
@@ -644,6 +668,7 @@ int main(void)
 		PAIR_TEST(what_is_nobodys_is_answered_here),
 		PAIR_TEST(a_cancellation_that_comes_first_goes_to_an_owner),
 		PAIR_TEST(a_heartbeat_of_a_socket_goes_to_the_owner),
+		PAIR_TEST(an_answer_says_which_commit_it_is_of),
 		PAIR_TEST(a_request_is_forwarded_once),
 		PAIR_TEST(requests_wait_and_go_in_order_to_the_next_owner),
 		PAIR_TEST(a_new_request_does_not_overtake_those_that_wait),

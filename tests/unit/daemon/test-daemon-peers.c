@@ -325,6 +325,29 @@ static void what_was_committed_here_and_is_there_is_not_lost(void **state)
 	assert_int_equal(lost(), 0);
 }
 
+/* The owner ended with the database, and its last answers went through this daemon. */
+static void a_failover_is_compared_with_what_was_answered(void **state)
+{
+	int64_t at;
+
+	(void)state;
+	at_seq(95, "");
+	peers_heard(peers, "one", 100, -1, now++);
+	peers_heard(peers, "one", 99, -1, now++);
+	at_seq(98, SHARD_FAILED_OVER "97");
+	assert_int_equal(lost(), 100);
+	peers_told(peers, "one");
+	/* Answers of after the failover. */
+	peers_heard(peers, "one", 110, 97, now++);
+	at_seq(111, SHARD_FAILED_OVER "97");
+	assert_int_equal(lost(), 0);
+	/* What this daemon says itself. */
+	committed(120, SHARD_FAILED_OVER "97");
+	assert_int_equal(peers_newest(peers, "one", &at), 120);
+	assert_int_equal(at, 97);
+	assert_int_equal(peers_newest(peers, "two", &at), 0);
+}
+
 /* A loss that a failed reading has found is found again. */
 static void a_loss_is_found_by_a_reading_that_ends(void **state)
 {
@@ -400,6 +423,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_failover_is_compared_with_what_was_committed_here,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(what_was_committed_here_and_is_there_is_not_lost,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_failover_is_compared_with_what_was_answered,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_loss_is_found_by_a_reading_that_ends, setup,
 						teardown),
