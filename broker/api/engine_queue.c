@@ -110,6 +110,7 @@ struct engine_request *engine_queue_request(struct engine_queue *queue,
 	engine_request->caller = request->caller;
 	memcpy(engine_request->account, request->account, sizeof(engine_request->account));
 	engine_request->epoch = request->epoch;
+	TEXT_SET(engine_request->meant, request->lease);
 	TEXT_SET(engine_request->request_id, request->request_id);
 	pending->completion.finish = pending_finish;
 	pending->queue = queue;

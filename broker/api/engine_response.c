@@ -72,6 +72,7 @@ int engine_response_check(struct api_request *request, const struct engine_reque
 	case RESULT_OK:
 	case RESULT_CREATED:
 	case RESULT_REPLAY:
+		relay_tell(request->api->relay, request);
 		return 0;
 	case RESULT_NOT_FOUND:
 		reply_not_found(request);

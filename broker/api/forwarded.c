@@ -70,9 +70,10 @@ void forwarded_write(const struct forwarded *f, const unsigned char key[FORWARDE
 
 	hash_hex(f->body, sizeof(f->body), body);
 	snprintf(lines->forwarded, sizeof(lines->forwarded),
-		 FORWARDED_FIELD ": %s; %s; %lld; %s; %lld; %s%s%s", f->from, f->to,
+		 FORWARDED_FIELD ": %s; %s; %lld; %s; %lld; %s%s%s%s%s", f->from, f->to,
 		 (long long)f->sequence, f->request_id, (long long)f->epoch, body,
-		 f->account[0] ? "; " : "", f->account);
+		 f->account[0] || f->lease[0] ? "; " : "", f->account, f->lease[0] ? "; " : "",
+		 f->lease);
 	snprintf(lines->caller, sizeof(lines->caller), CALLER_FIELD ": %s; %s; %s",
 		 token_role_name(f->caller.role), f->caller.org, f->caller.owner);
 	parts.forwarded = lines->forwarded + sizeof(FORWARDED_FIELD ": ") - 1;
@@ -122,6 +123,7 @@ static int lines_parse(const char *forwarded, const char *caller, struct forward
 	    strlen(body) != sizeof(body) - 1 ||
 	    hash_hex_parse(body, ret->body, sizeof(ret->body)) ||
 	    (forwarded[0] && part_next(&forwarded, ret->account, sizeof(ret->account))) ||
+	    (forwarded[0] && part_next(&forwarded, ret->lease, sizeof(ret->lease))) ||
 	    part_next(&caller, role, sizeof(role)) ||
 	    part_next(&caller, ret->caller.org, sizeof(ret->caller.org)) ||
 	    part_next(&caller, ret->caller.owner, sizeof(ret->caller.owner)))

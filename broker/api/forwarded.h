@@ -3,7 +3,7 @@
  * How a daemon forwards a client's request to the owner of the account, and how the owner verifies
  * it. Besides those fields of the client that matter, the request has
  *
- *	Lessor-Forwarded: FROM; TO; SEQUENCE; REQUEST; EPOCH; SHA-256 of the body; ACCOUNT
+ *	Lessor-Forwarded: FROM; TO; SEQUENCE; REQUEST; EPOCH; SHA-256 of the body; ACCOUNT; LEASE
  *	Lessor-Caller: ROLE; ORG; OWNER
  *	Lessor-Signature: HMAC-SHA-256 of all of it, with a key from the database
  *
@@ -11,7 +11,8 @@
  * no use elsewhere or later; SEQUENCE counts the requests of FROM, and TO takes each number once.
  * REQUEST names what the client asked for, and stays the same when it is sent again; EPOCH is that
  * of the lease when it was accepted. ACCOUNT is that of a create, which may name none and mean the
- * default of FROM; otherwise it is missing. The client's token is not passed on. Pure.
+ * default of FROM; otherwise it is empty or missing. LEASE is the id of the lease that has EPOCH, if
+ * the request names it by a slug; otherwise it is missing. The client's token is not passed on. Pure.
  */
 #pragma once
 
@@ -27,6 +28,11 @@
 #define FORWARDED_KEY_SIZE 32
 #define FORWARDED_FIELD "lessor-forwarded"
 #define FORWARDED_JSON "application/json"
+/*
+ * In the answer: NUMBER AT, the newest commit of the owner (struct shard, seq), and at which change its
+ * row says that the database has failed over, or -1. A database that shows less later has lost some.
+ */
+#define FORWARDED_NEWEST_FIELD "lessor-newest"
 
 struct forwarded {
 	char from[FORWARDED_ID_SIZE], to[FORWARDED_ID_SIZE];
@@ -36,6 +42,7 @@ struct forwarded {
 	struct caller caller;
 	unsigned char body[HASH_SHA256_LEN];
 	char account[32]; /* "": not said */
+	char lease[24];	  /* the same */
 };
 
 /* The fields of a request that a handler reads: each is passed on and signed. */

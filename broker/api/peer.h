@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/forwarded.h"
 #include "http/parser.h"
 #include "util/buf.h"
 #include "util/err.h"
@@ -21,7 +22,8 @@ struct peer_call;
 	X(CONTENT_TYPE, "content-type") \
 	X(ETAG, "etag")                 \
 	X(RETRY_AFTER, "retry-after")   \
-	X(ALLOW, "allow")
+	X(ALLOW, "allow")               \
+	X(NEWEST, FORWARDED_NEWEST_FIELD)
 
 enum peer_field {
 #define X(name, text) PEER_##name,

@@ -116,7 +116,22 @@ static int request_was_forwarded(const struct relay *relay, struct api_request *
 	if (!request->request_id[0] && strcmp(f.request_id, "-"))
 		TEXT_SET(request->request_id, f.request_id);
 	TEXT_SET(request->account, f.account);
+	TEXT_SET(request->lease, f.lease);
 	return 1;
+}
+
+void relay_tell(const struct relay *relay, const struct api_request *request)
+{
+	char newest[48];
+	int64_t seq, at;
+
+	if (!relay || !relay->config.newest || !request->account[0] || !forwarded_is(request->head))
+		return;
+	seq = relay->config.newest(relay->config.arg, request->account, &at);
+	if (!seq)
+		return;
+	snprintf(newest, sizeof(newest), "%lld %lld", (long long)seq, (long long)at);
+	http_reply_header(request->ex, FORWARDED_NEWEST_FIELD, newest);
 }
 
 /* ---- requests to other daemons ---------------------------------------------------------------- */
@@ -152,7 +167,7 @@ static void relayed_free(struct relayed *r)
 /* An operator has decided about an account as it is now: later that may be another decision. */
 static int is_for_once(const struct api_request *request)
 {
-	return request->route->goes == GOES_BY_PATH;
+	return request->route->goes == GOES_BY_PATH || request->route->goes == GOES_BY_BODY;
 }
 
 static void relayed_give_up(struct relayed *r)
@@ -193,6 +208,16 @@ static void relay_seek(const struct relay *relay, const char *account)
 		relay->config.seek(relay->config.seek_arg, account);
 }
 
+static void answer_heard(const struct relayed *r, const char *newest)
+{
+	const struct relay_config *config = &r->relay->config;
+	char *end;
+	int64_t seq = strtoll(newest, &end, 10);
+
+	if (config->heard && seq > 0 && *end == ' ')
+		config->heard(config->arg, r->target.account, seq, strtoll(end, NULL, 10));
+}
+
 static void on_answer(const struct peer_answer *answer, void *arg)
 {
 	struct relayed *r = arg;
@@ -211,6 +236,7 @@ static void on_answer(const struct peer_answer *answer, void *arg)
 		http_reply_header(request->ex, "ETag", answer->fields[PEER_ETAG]);
 	if (answer->fields[PEER_RETRY_AFTER][0])
 		http_reply_header(request->ex, "Retry-After", answer->fields[PEER_RETRY_AFTER]);
+	answer_heard(r, answer->fields[PEER_NEWEST]);
 	r->relay->counters.forwarded++;
 	reply_text(request, answer->status,
 		   answer->fields[PEER_CONTENT_TYPE][0] ? answer->fields[PEER_CONTENT_TYPE] : NULL,
@@ -237,6 +263,7 @@ static void relayed_send(struct relayed *r, const struct relay_route *route)
 	TEXT_SET(f.request_id, r->request.request_id);
 	if (r->request.route->goes == GOES_BY_CREATE)
 		TEXT_SET(f.account, r->target.account);
+	TEXT_SET(f.lease, r->target.lease);
 	forwarded_sign(&relay->sender, &f, route->daemon, head,
 		       &(struct forwarded_content){ out.target, out.body, out.body_len }, &lines);
 	for (int i = 0; i < FORWARDED_CLIENT_FIELDS; i++) {
@@ -261,6 +288,7 @@ static void relayed_serve_here(struct relayed *r)
 	/* It may have been carried out where it was sent before. */
 	if (!request.is_conditional)
 		request.epoch = r->target.epoch;
+	TEXT_SET(request.lease, r->target.lease);
 	TEXT_SET(request.account, r->target.account);
 	relayed_free(r);
 	relay->serve(&request);
@@ -367,6 +395,7 @@ static void request_accept(struct api_request *request, const struct relay_targe
 {
 	TEXT_SET(request->account, target->account);
 	request->epoch_seen = target->epoch;
+	TEXT_SET(request->lease_seen, target->lease);
 	if (!request->request_id[0])
 		snprintf(request->request_id, sizeof(request->request_id), "fwd-%s",
 			 http_exchange_id(request->ex));
@@ -421,6 +450,7 @@ int relay_again(struct relay *relay, struct api_request *request)
 	    now - request->moving_ms >= relay->config.wait_ms)
 		return 0;
 	TEXT_SET(target.account, request->account);
+	TEXT_SET(target.lease, request->lease_seen);
 	relay_target_again(request, target.account);
 	relay->counters.repeated++;
 	r = relayed_begin(relay, request, &target);

@@ -9,7 +9,8 @@
  *
  * A request may be sent several times, because an owner that does not answer may have carried it
  * out. So it has a name and the epoch that its lease had when it was accepted: the owner applies it
- * only at that epoch, and once. Where the epoch cannot be read the answer is 503 at once. What an
+ * only at that epoch, and once. Where the epoch cannot be read the answer is 503 at once. A slug
+ * must still stand for the same lease: a new one may have it, and the same epoch. What an
  * operator decides about an account has no epoch, and is sent once.
  *
  * The wait for an owner that hangs is limited: to `wait_ms`, or to what the client waits for a machine
@@ -63,6 +64,12 @@ struct relay_config {
 	 */
 	void (*seek)(void *arg, const char *account);
 	void *seek_arg;
+	/*
+	 * The newest commit of this daemon in an account that it owns, and of the owner of another, as
+	 * it says in its answers (daemon/peers.h); NULL: nothing is said.
+	 */
+	int64_t (*newest)(void *arg, const char *account, int64_t *ret_at);
+	void (*heard)(void *arg, const char *account, int64_t seq, int64_t at);
 	char ca_file[256]; /* of the certificates of other daemons; "": the system's */
 	int64_t wait_ms;
 };
@@ -108,6 +115,8 @@ struct relay_post {
 /* `status` 0: no answer; `body` is JSON, as far as it is one. */
 typedef void (*relay_post_fn)(void *arg, int status, const char *body);
 int relay_post(struct relay *relay, const struct relay_post *post, relay_post_fn done, void *arg);
+/* Before the engine's answer to a request: if a daemon has forwarded it, that is told of the commits. */
+void relay_tell(const struct relay *relay, const struct api_request *request);
 /* Who owns the account, as far as is known? NULL: this daemon. */
 void relay_owner(const struct relay *relay, const char *account, struct relay_route *ret);
 /* Is it another daemon? */

@@ -87,6 +87,8 @@ static int lease_target(struct relay_homes *homes, struct api_request *request,
 	TEXT_SET(ret->account, l->account);
 	if (!is_beat)
 		ret->epoch = l->epoch;
+	if (!is_beat && strcmp(id, l->id) != 0)
+		TEXT_SET(ret->lease, l->id);
 	if (!strcmp(id, l->id)) {
 		TEXT_SET(homes->slots[slot].id, l->id);
 		TEXT_SET(homes->slots[slot].account, l->account);

@@ -13,6 +13,8 @@ struct route;
 struct relay_target {
 	char account[32];
 	int64_t epoch; /* of the lease, as it is now; 0: it does not matter */
+	/* Whose epoch that is, if the request names it by a slug, which another may have later; or "". */
+	char lease[24];
 };
 
 /* What waits long for its answer takes no connection from what does not. */

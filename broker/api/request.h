@@ -75,10 +75,12 @@ struct api_request {
 	char create_id[24]; /* the lease's, if the client of a create chose it; "": it did not */
 	/* of a change of a lease (condition.h) */
 	int64_t epoch;			     /* the lease must still have it; 0: any */
+	char lease[24];			     /* that the slug must still stand for; "": any */
 	int is_conditional;		     /* the client named it, in If-Match */
 	char request_id[LEASE_REQUEST_ROOM]; /* "": the request has no name */
 	int64_t moving_ms; /* since when it waits for an owner, after the engine lost it; 0: never */
-	int64_t epoch_seen; /* of the lease when the request was accepted; 0: it does not matter */
+	int64_t epoch_seen;  /* of the lease when the request was accepted; 0: it does not matter */
+	char lease_seen[24]; /* for which the slug stood then; "": the lease is named by its id */
 	struct json_body body; /* only until the handler returns */
 	struct api_error error;
 };

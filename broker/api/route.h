@@ -32,8 +32,9 @@ enum route_owns {
 enum route_goes {
 	GOES_NOWHERE,  /* any daemon serves it */
 	GOES_BY_QUERY, /* of `provider` in the query */
-	GOES_BY_BODY,  /* of `provider` in the body */
-	GOES_BY_PATH,  /* of "{account}" */
+	/* An operator's decision, which is sent once: it is about the account as it is now. */
+	GOES_BY_BODY, /* of `provider` in the body */
+	GOES_BY_PATH, /* of "{account}" */
 	/*
 	 * that of the lease that it made before, else of `provider` in the body, or the default; the
 	 * answer may wait for a machine

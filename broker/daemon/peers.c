@@ -20,6 +20,15 @@ struct owned {
 	int64_t takeovers;
 	int64_t most_seq; /* that was read since the last loss */
 	int64_t lost_seq; /* read before it, and still to be reported; 0: none */
+	int64_t lost_own; /* the seq of a commit, not read, that this reading misses; 0: none */
+};
+
+/* The newest commit in an account that this daemon has made, or was told of by the owner. */
+struct committed {
+	char account[32];
+	int64_t seq;	  /* 0: none, or its loss was found */
+	int64_t at;	  /* shards_failed_over_at the row then */
+	int64_t known_ms; /* monotonic clock: what is read later must show it */
 };
 
 struct view {
@@ -33,8 +42,10 @@ struct view {
 
 struct peers {
 	char self[STORE_DAEMON_ID_SIZE];
-	pthread_mutex_t lock; /* guards `view` */
+	pthread_mutex_t lock; /* guards `view` and `committed` */
 	struct view view;
+	struct committed *committed;
+	size_t committed_count;
 	struct view next; /* of the reading under way; the reading thread's */
 	int64_t begun_ms;
 };
@@ -61,6 +72,7 @@ void peers_free(struct peers *peers)
 		return;
 	view_fini(&peers->view);
 	view_fini(&peers->next);
+	free(peers->committed);
 	pthread_mutex_destroy(&peers->lock);
 	free(peers);
 }
@@ -106,22 +118,108 @@ void peers_saw_daemon(struct peers *peers, const struct store_daemon *row)
 	peer->was_heard = before && (before->was_heard || before->row.seen_ms != row->seen_ms);
 }
 
-/*
- * Was a higher seq read before than the row has, or than it had at the fail-over that it names? It
- * may no longer name one, or not yet. A loss that somebody has found is not reported again.
- */
-static void compare_seq(struct owned *owned, const struct owned *before)
+/* The caller holds the lock. NULL: there is none. */
+static struct committed *committed_find(const struct peers *peers, const char *account)
 {
-	int64_t at = shards_failed_over_at(&owned->row);
+	for (size_t i = 0; i < peers->committed_count; i++) {
+		if (!strcmp(peers->committed[i].account, account))
+			return &peers->committed[i];
+	}
+	return NULL;
+}
 
-	owned->most_seq = owned->row.seq;
-	if (!before)
-		return;
-	owned->lost_seq = before->lost_seq;
-	if (before->most_seq > owned->row.seq ||
-	    (at >= 0 && before->most_seq > at && strcmp(owned->row.frozen, before->row.frozen) != 0))
+/* The caller holds the lock. */
+static struct committed *committed_get(struct peers *peers, const char *account)
+{
+	struct committed *c = committed_find(peers, account);
+
+	if (c)
+		return c;
+	peers->committed = xrealloc(peers->committed,
+				    (peers->committed_count + 1) * sizeof(*peers->committed));
+	c = &peers->committed[peers->committed_count++];
+	*c = (struct committed){ .seq = 0 };
+	TEXT_SET(c->account, account);
+	return c;
+}
+
+static void committed_set(struct committed *c, int64_t seq, int64_t at, int64_t now_ms)
+{
+	c->seq = seq;
+	c->at = at;
+	c->known_ms = now_ms;
+}
+
+void peers_committed(struct peers *peers, const struct shard *row, int64_t now_ms)
+{
+	pthread_mutex_lock(&peers->lock);
+	committed_set(committed_get(peers, row->account), row->seq, shards_failed_over_at(row),
+		      now_ms);
+	pthread_mutex_unlock(&peers->lock);
+}
+
+void peers_heard(struct peers *peers, const char *account, int64_t seq, int64_t at, int64_t now_ms)
+{
+	struct committed *c;
+
+	pthread_mutex_lock(&peers->lock);
+	c = committed_get(peers, account);
+	if (seq > c->seq)
+		committed_set(c, seq, at, now_ms);
+	pthread_mutex_unlock(&peers->lock);
+}
+
+int64_t peers_newest(struct peers *peers, const char *account, int64_t *ret_at)
+{
+	const struct committed *c;
+	int64_t seq;
+
+	pthread_mutex_lock(&peers->lock);
+	c = committed_find(peers, account);
+	seq = c ? c->seq : 0;
+	*ret_at = c ? c->at : -1;
+	pthread_mutex_unlock(&peers->lock);
+	return seq;
+}
+
+/*
+ * Was there a higher seq before than the row has, or than it had at the fail-over that it names? It
+ * may no longer name one, or not yet. `at_then`: which one it named before.
+ */
+static int is_lost(int64_t seq, int64_t at_then, const struct shard *row)
+{
+	int64_t at = shards_failed_over_at(row);
+
+	return seq > row->seq || (at >= 0 && seq > at && at != at_then);
+}
+
+/* What was committed as far as this daemon knows, and the row does not show; 0: it does, or is too old to. */
+static int64_t own_lost(struct peers *peers, const struct shard *row)
+{
+	const struct committed *c;
+	int64_t seq = 0;
+
+	pthread_mutex_lock(&peers->lock);
+	c = committed_find(peers, row->account);
+	if (c && c->known_ms < peers->begun_ms && is_lost(c->seq, c->at, row))
+		seq = c->seq;
+	pthread_mutex_unlock(&peers->lock);
+	return seq;
+}
+
+/* A loss that somebody has found is not reported again. */
+static void compare_seq(struct peers *peers, struct owned *owned, const struct owned *before)
+{
+	const struct shard *row = &owned->row;
+
+	owned->most_seq = row->seq;
+	owned->lost_seq = before ? before->lost_seq : 0;
+	if (before && is_lost(before->most_seq, shards_failed_over_at(&before->row), row))
 		owned->lost_seq = before->most_seq;
-	if (owned->row.frozen[0] && at < 0)
+	owned->lost_own = own_lost(peers, row);
+	if (owned->lost_own > owned->lost_seq)
+		owned->lost_seq = owned->lost_own;
+	if (row->frozen[0] && shards_failed_over_at(row) < 0)
 		owned->lost_seq = 0;
 }
 
@@ -159,8 +257,7 @@ void peers_saw_shard(struct peers *peers, const struct shard *row)
 	/* Not when the answer came, so that no ownership seems to last longer than it does. */
 	owned->read_ms = peers->begun_ms;
 	owned->takeovers = before ? before->takeovers : 0;
-	owned->lost_seq = 0;
-	compare_seq(owned, before);
+	compare_seq(peers, owned, before);
 	if (before && before->row.epoch != row->epoch)
 		owned->takeovers++;
 }
@@ -171,11 +268,24 @@ void peers_saw_clock(struct peers *peers, int64_t db_ms, int64_t mono_ms)
 	peers->next.has_clock = 1;
 }
 
+/* It is lost once. The caller holds the lock. */
+static void own_losses_drop(struct peers *peers)
+{
+	for (size_t i = 0; i < peers->next.owned_count; i++) {
+		const struct owned *owned = &peers->next.owned[i];
+		struct committed *c = committed_find(peers, owned->row.account);
+
+		if (c && owned->lost_own && c->seq == owned->lost_own)
+			c->seq = 0;
+	}
+}
+
 void peers_end(struct peers *peers)
 {
 	struct view old;
 
 	pthread_mutex_lock(&peers->lock);
+	own_losses_drop(peers);
 	old = peers->view;
 	peers->view = peers->next;
 	pthread_mutex_unlock(&peers->lock);

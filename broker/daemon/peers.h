@@ -45,6 +45,19 @@ int peers_forgotten(struct peers *peers, int64_t now_ms, struct store_daemon *re
 /* Another one that is alive and has the address of this one; 0: there is one. */
 int peers_namesake(struct peers *peers, int64_t now_ms, struct store_daemon *ret);
 
+/*
+ * This daemon, as the owner, has committed the row as it is. A database that loses its newest commits
+ * loses some that nobody has read: only who made them knows. Any thread.
+ */
+void peers_committed(struct peers *peers, const struct shard *row, int64_t now_ms);
+/*
+ * The owner has said so with an answer: what it answered is in the commit `seq` or in one before, of a
+ * row for which shards_failed_over_at returned `at`. Any thread.
+ */
+void peers_heard(struct peers *peers, const char *account, int64_t seq, int64_t at, int64_t now_ms);
+/* What the owner says with its answers: its newest commit; 0: it has made none. Any thread. */
+int64_t peers_newest(struct peers *peers, const char *account, int64_t *ret_at);
+
 /* ---- what it says ---- */
 
 /*

@@ -265,6 +265,20 @@ void registry_route(void *arg, const char *account, struct relay_route *ret)
 	peers_route(registry->peers, account, is_ours, registry_now(registry), ret);
 }
 
+int64_t registry_newest(void *arg, const char *account, int64_t *ret_at)
+{
+	struct daemon_registry *registry = arg;
+
+	return peers_newest(registry->peers, account, ret_at);
+}
+
+void registry_heard(void *arg, const char *account, int64_t seq, int64_t at)
+{
+	struct daemon_registry *registry = arg;
+
+	peers_heard(registry->peers, account, seq, at, registry_now(registry));
+}
+
 static void source_daemons(void *arg, daemons_fn fn, void *fn_arg)
 {
 	struct daemon_registry *registry = arg;

@@ -44,6 +44,9 @@ int registry_round(struct daemon_registry *registry, struct err *err);
 void registry_seek(struct daemon_registry *registry);
 /* Any thread, from registry_new on; does not wait. For relay_config.find: `arg` is the registry. */
 void registry_route(void *arg, const char *account, struct relay_route *ret);
+/* For relay_config.newest and heard, in the same way. */
+int64_t registry_newest(void *arg, const char *account, int64_t *ret_at);
+void registry_heard(void *arg, const char *account, int64_t seq, int64_t at);
 struct peers *registry_peers(struct daemon_registry *registry);
 /* For api_parts.daemons. */
 void registry_source(struct daemon_registry *registry, struct daemons_source *ret);

@@ -66,6 +66,13 @@ static int64_t account_seq(void *arg, const char *account)
 	return peers_seq(registry_peers(d->registry), account);
 }
 
+static void account_committed(void *arg, const struct shard *row)
+{
+	struct daemon *d = arg;
+
+	peers_committed(registry_peers(d->registry), row, env_mono_ms(&d->env));
+}
+
 int shared_fleet_start(struct daemon *d, const struct engine_config *config, struct err *err)
 {
 	d->owners = (struct owner_config){
@@ -75,6 +82,7 @@ int shared_fleet_start(struct daemon *d, const struct engine_config *config, str
 		.require_sync = d->config->postgres.require_sync,
 		.rank = account_rank,
 		.seen_seq = account_seq,
+		.committed = account_committed,
 		.arg = d,
 	};
 	return fleet_new(config, config_is_postgres(d->config) ? &d->owners : NULL, &d->fleet, err);
@@ -96,6 +104,8 @@ static int relay_configure(struct daemon *d, struct relay_config *ret, struct er
 	TEXT_SET(ret->self, registry_self(d->registry));
 	TEXT_SET(ret->ca_file, d->config->peer_ca_file);
 	ret->find = registry_route;
+	ret->newest = registry_newest;
+	ret->heard = registry_heard;
 	ret->arg = d->registry;
 	ret->seek = seek;
 	ret->seek_arg = d;

@@ -306,6 +306,8 @@ static int batch_commit(struct core *core, struct err *err)
 		return -1;
 	if (is_written)
 		env_point(core->env, "after-commit");
+	if (is_written && core->hooks.committed)
+		core->hooks.committed(core->hooks.arg);
 	return 0;
 }
 

@@ -21,6 +21,8 @@ struct core_hooks {
 	void (*start)(void *arg, struct step *step);
 	/* A commit has changed who waits in the queue for capacity. NULL: nobody is told. */
 	void (*queue_changed)(void *arg);
+	/* There was a commit; nothing of it was answered yet. NULL: nobody is told. */
+	void (*committed)(void *arg);
 	void *arg;
 };
 

@@ -176,6 +176,8 @@ struct engine_request {
 	 */
 	int64_t epoch;
 	char request_id[LEASE_REQUEST_ROOM];
+	/* The id of the lease that has this epoch, where `ref` is a slug; "": whichever has the slug. */
+	char meant[24];
 	/* why: RELEASE without delete, RESOLVE, SWEEP, ACCOUNT; "": not stated */
 	char reason[160];
 	/*

@@ -70,6 +70,15 @@ static struct engine_owned owned_now(const struct engine_life *life)
 	return owned;
 }
 
+/* To look tells who must know of each commit before it is answered. */
+static void committed(void *arg)
+{
+	struct engine_life *life = arg;
+
+	if (life->parts->config.ownership)
+		owned_now(life);
+}
+
 /* ---- begin and end ------------------------------------------------------------------------- */
 
 static void store_end(struct engine_life *life, int yield)
@@ -87,7 +96,7 @@ int life_begin(struct life_parts *parts, struct store *store, struct engine_life
 	       struct err *err)
 {
 	struct engine_life *life = xcalloc(1, sizeof(*life));
-	struct core_hooks hooks = { start_step, queue_changed, life };
+	struct core_hooks hooks = { start_step, queue_changed, committed, life };
 
 	life->parts = parts;
 	life->store = parts->config.store = store;

@@ -184,6 +184,13 @@ static int64_t store_ahead_ms(const struct owner *o, const struct shard *row, in
 	return row->now_ms + (now_ms(o) - sent_mono_ms) - env_wall_ms(o->config->env);
 }
 
+static void seq_note(struct owner *o, const struct shard *row)
+{
+	o->seq = row->seq;
+	if (o->config->committed)
+		o->config->committed(o->config->arg, row);
+}
+
 static void look(void *arg, const struct store *store, struct engine_owned *ret)
 {
 	const struct shard *row = store_shard(store);
@@ -201,7 +208,7 @@ static void look(void *arg, const struct store *store, struct engine_owned *ret)
 	ret->presumed_until_ms = row->presumed_until_ms;
 	ret->store_ahead_ms = store_ahead_ms(o, row, ret->until_mono_ms);
 	if (row->seq > o->seq)
-		o->seq = row->seq;
+		seq_note(o, row);
 }
 
 /*
@@ -222,10 +229,13 @@ static int reconciled(void *arg, struct store *store, const char *ahead, struct 
 	return strcmp(why, row->frozen) == 0 ? 0 : shard_freeze(store, why, err);
 }
 
+/* Of the reason that the operator has seen: another daemon may have found a worse one since. */
 static int thaw(void *arg, struct store *store, struct err *err)
 {
+	const struct shard *row = store_shard(store);
+
 	(void)arg;
-	return shard_freeze(store, "", err);
+	return shard_thaw(store, row ? row->frozen : "", err);
 }
 
 static int credited(void *arg, struct store *store, struct err *err)

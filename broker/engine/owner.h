@@ -29,6 +29,11 @@ struct owner_config {
 	size_t (*rank)(void *arg, const char *account, const char *without);
 	/* The highest seq of the account that was seen anywhere. NULL: what this owner saw. */
 	int64_t (*seen_seq)(void *arg, const char *account);
+	/*
+	 * An owner has committed its row as it is: whoever claims it next may find less, and does not
+	 * know. Engine threads. NULL: nobody is told.
+	 */
+	void (*committed)(void *arg, const struct shard *row);
 	void *arg;
 };
 

@@ -37,7 +37,8 @@ struct engine_ownership {
 	/*
 	 * Both in a transaction, and of a frozen account; what they change is looked at after its
 	 * commit. `reconciled`: its content was compared with the store; `ahead`: what in it is newer,
-	 * "": nothing. `thaw`: an operator decided that it may go on. NULL: it is never frozen.
+	 * "": nothing. `thaw`: an operator decided that it may go on, despite what `look` says. NULL:
+	 * it is never frozen.
 	 */
 	int (*reconciled)(void *arg, struct store *store, const char *ahead, struct err *err);
 	int (*thaw)(void *arg, struct store *store, struct err *err);

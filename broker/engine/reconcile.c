@@ -113,16 +113,23 @@ int core_reconcile_end(struct core *core, struct core_account *a, const struct s
 	return ownership->reconciled(ownership->arg, core->store, ahead, err);
 }
 
-/* An operator may have seen a freeze before this engine's next commit tells of it. */
+/*
+ * An operator may have seen a freeze before this engine's next commit tells of it. Or not seen it: what
+ * was decided about one reason is not decided about another.
+ */
 static int frozen_look(struct core *core, struct core_account *a, struct err *err)
 {
 	const struct engine_ownership *ownership = core->config.ownership;
 	char why[sizeof(a->frozen)] = "";
 
-	if (a->frozen[0] || !ownership || !ownership->frozen)
+	if (!ownership || !ownership->frozen)
 		return 0;
 	if (ownership->frozen(ownership->arg, core->store, why, sizeof(why), err))
 		return -1;
+	if (!why[0] || strcmp(why, a->frozen) == 0)
+		return 0;
+	if (a->frozen[0])
+		core_reconcile_soon(core, a);
 	core_freeze(core, a->account->config.name, why);
 	return 0;
 }

@@ -84,11 +84,19 @@ static struct lease_aggregate *find_shown(struct core *core, struct engine_reque
 	return NULL;
 }
 
+/* Is it not as it was when the request was accepted, or has another one the slug by now? */
+static int is_changed(const struct engine_request *r, const struct lease *l)
+{
+	if (r->meant[0] && strcmp(r->meant, l->id) != 0)
+		return 1;
+	return r->epoch && r->epoch != l->epoch;
+}
+
 int request_is_over(struct engine_request *r, const struct lease_aggregate *a)
 {
 	if (r->request_id[0] && strcmp(r->request_id, a->lease.last_request) == 0)
 		r->result = RESULT_OK;
-	else if (r->epoch && r->epoch != a->lease.epoch)
+	else if (is_changed(r, &a->lease))
 		request_fail(r, RESULT_CONFLICT, "lease_changed",
 			     "the lease was changed after this request was made; look at it, and "
 			     "decide again");

@@ -154,6 +154,24 @@ static void node_seek(void *arg, const char *account)
 	node->sought++;
 }
 
+static int64_t node_newest(void *arg, const char *account, int64_t *ret_at)
+{
+	struct daemon_node *node = arg;
+
+	assert_string_equal(account, "one");
+	*ret_at = -1;
+	return node->newest;
+}
+
+static void node_heard(void *arg, const char *account, int64_t seq, int64_t at)
+{
+	struct daemon_node *node = arg;
+
+	assert_string_equal(account, "one");
+	assert_int_equal(at, -1);
+	node->heard = seq;
+}
+
 static void on_request(struct http_exchange *ex, void *user)
 {
 	struct daemon_node *node = user;
@@ -186,6 +204,8 @@ static void node_start(struct daemon_node *node, const char *id)
 	memset(node->relay.key, 7, sizeof(node->relay.key));
 	node->relay.find = node_find;
 	node->relay.arg = node;
+	node->relay.newest = node_newest;
+	node->relay.heard = node_heard;
 	node->relay.seek = node_seek;
 	node->relay.seek_arg = node;
 	node->relay.wait_ms = pair_wait_ms;

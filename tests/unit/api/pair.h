@@ -28,6 +28,8 @@ struct daemon_node {
 	char address[64];
 	uint64_t requests; /* that reached it */
 	uint64_t sought;   /* how often requests that wait asked for an owner */
+	int64_t newest;	   /* its newest commit; 0: it says nothing */
+	int64_t heard;	   /* what the other one said of its own */
 };
 
 struct proxy {

@@ -67,6 +67,16 @@ static void what_is_written_is_read(void **state)
 	request_parse("/v1/leases?a=b", &lines);
 	assert_int_equal(forwarded_read(&head, key, &read), 0);
 	assert_memory_equal(&read, &f, sizeof(f));
+	TEXT_SET(f.lease, "cbx_0123456789ab");
+	forwarded_write(&f, key, &head, "/v1/leases?a=b", &lines);
+	request_parse("/v1/leases?a=b", &lines);
+	assert_int_equal(forwarded_read(&head, key, &read), 0);
+	assert_memory_equal(&read, &f, sizeof(f));
+	memset(f.account, 0, sizeof(f.account));
+	forwarded_write(&f, key, &head, "/v1/leases?a=b", &lines);
+	request_parse("/v1/leases?a=b", &lines);
+	assert_int_equal(forwarded_read(&head, key, &read), 0);
+	assert_memory_equal(&read, &f, sizeof(f));
 }
 
 static void the_longest_names_have_room(void **state)
@@ -79,6 +89,7 @@ static void the_longest_names_have_room(void **state)
 	memset(f.caller.org, 'g', sizeof(f.caller.org) - 1);
 	memset(f.request_id, 'r', sizeof(f.request_id) - 1);
 	memset(f.account, 'a', sizeof(f.account) - 1);
+	memset(f.lease, 'l', sizeof(f.lease) - 1);
 	f.sequence = 999999999999999999;
 	f.epoch = 999999999999999999;
 	forwarded_write(&f, key, NULL, "/", &lines);

@@ -105,6 +105,35 @@ static void what_happened_meanwhile_counts(void **state)
 	assert_int_equal(world_alive(&stage.world), 1);
 }
 
+/* Its lease has ended, and another one has its slug, and the same epoch. */
+static void a_slug_stands_for_the_same_lease(void **state)
+{
+	struct engine_request *first;
+	struct asked ended = { 0 };
+
+	(void)state;
+	stage_active(MINE);
+	stage.hold = 1;
+	POST("/v1/leases/my-box/release", stage.alice, "{\"delete\":true}");
+	assert_non_null(stage.held);
+	lost();
+	go_on();
+	assert_non_null(stage.held);
+	first = stage.held;
+	stage.held = NULL;
+	stage.hold = 0;
+	world_release(&stage.world, &ended, LEASE, 1);
+	world_pass(&stage.world, 60000);
+	assert_int_equal(world_alive(&stage.world), 0);
+	stage_active(",\"leaseID\":\"cbx_00000000000b\",\"slug\":\"my-box\"");
+	stage.status = 0;
+	fleet_submit(NULL, first);
+	go_on();
+	stage_expect(409, "lease_changed");
+	world_pass(&stage.world, 60000);
+	assert_int_equal(world_alive(&stage.world), 1);
+}
+
 /* A create's account is in its body, and the body is read again. */
 static void a_create_is_given_to_the_engine_again(void **state)
 {
@@ -197,6 +226,12 @@ static void a_decision_is_given_to_the_engine_once(void **state)
 	go_on();
 	stage_expect(503, "account_moving");
 	assert_null(stage.held);
+	POST("/v1/admin/sweep", stage.admin, "{\"action\":\"looked\",\"provider\":\"toy\"}");
+	assert_non_null(stage.held);
+	lost();
+	go_on();
+	stage_expect(503, "account_moving");
+	assert_null(stage.held);
 	stage.hold = 0;
 }
 
@@ -231,6 +266,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_request_is_given_to_the_engine_again),
 		TEST(what_happened_meanwhile_counts),
+		TEST(a_slug_stands_for_the_same_lease),
 		TEST(a_create_is_given_to_the_engine_again),
 		TEST(a_create_goes_to_the_account_of_its_lease),
 		TEST(it_does_not_wait_for_ever),

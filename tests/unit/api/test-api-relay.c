@@ -13,11 +13,13 @@
 #include "util/text.h"
 
 #define LEASE "/v1/leases/" PAIR_LEASE
+#define SLUG "my-box"
 #define KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5yBg7v5l4r0p8C0kq1J3m8ZkqX5b5w5y5e5r5t5y5u x"
 #define CREATE                                                             \
 	"{\"leaseID\":\"" PAIR_LEASE                                       \
 	"\",\"createAttemptID\":\"cat_0123456789abcdef0123456789abcdef\"," \
-	"\"slug\":\"my-box\",\"serverType\":\"small\",\"sshPublicKey\":\"" KEY "\"}"
+	"\"slug\":\"" SLUG "\",\"serverType\":\"small\",\"sshPublicKey\":\"" KEY "\"}"
+#define CREATE_AGAIN "{\"slug\":\"" SLUG "\",\"serverType\":\"small\",\"sshPublicKey\":\"" KEY "\"}"
 #define BEAT                                                        \
 	"{\"type\":\"heartbeat\",\"leaseID\":\"" PAIR_LEASE "\","   \
 	"\"idleTimeoutSeconds\":1200,\"expectedProvider\":\"one\"," \
@@ -93,6 +95,30 @@ static void a_change_goes_to_the_owner_and_a_read_does_not(void **state)
 	assert_int_equal(counters(A)->forwarded, 4);
 	assert_int_equal(counters(A)->repeated, 0);
 	assert_int_equal(counters(B)->forwarded, 0);
+}
+
+/* If the owner and the database's newest changes are lost together, who has passed its answer on knows. */
+static void an_answer_says_which_commit_it_is_of(void **state)
+{
+	struct told told;
+
+	(void)state;
+	pair_owner_is_b();
+	B->newest = 41;
+	create(A);
+	assert_int_equal(A->heard, 41);
+	B->newest = 0;
+	pair_ask(A, &told, "POST", LEASE "/release", "{\"delete\":false}");
+	assert_int_equal(told.status, 200);
+	told_clear(&told);
+	assert_int_equal(A->heard, 41);
+	/* Not to clients. */
+	A->newest = B->newest = 42;
+	pair_ask(B, &told, "POST", LEASE "/release", "{\"delete\":false}");
+	assert_int_equal(told.status, 200);
+	told_clear(&told);
+	assert_int_equal(B->heard, 0);
+	assert_int_equal(A->heard, 41);
 }
 
 static void what_is_nobodys_is_answered_here(void **state)
@@ -272,6 +298,32 @@ static void a_delete_that_waited_does_not_end_a_retention(void **state)
 	told_clear(&late);
 	assert_int_equal(events("lease.released"), 1);
 	assert_int_equal(events("lease.delete"), 0);
+}
+
+/* It names its lease by a slug, which a new lease has by now, in the same epoch. */
+static void a_delete_that_waited_is_of_the_lease_that_it_meant(void **state)
+{
+	struct told late, told;
+
+	(void)state;
+	pair_owner_is_b();
+	create(A);
+	A->route.place = RELAY_UNKNOWN;
+	pair_begin(A, &late, "POST", "/v1/leases/" SLUG "/release", "", "{\"delete\":true}");
+	PAIR_WAIT(A->requests == 2);
+	pair_ask(B, &told, "POST", LEASE "/release", "{\"delete\":true}");
+	assert_int_equal(told.status, 200);
+	told_clear(&told);
+	pair_begin(B, &told, "POST", "/v1/leases", "Prefer: respond-async", CREATE_AGAIN);
+	PAIR_WAIT(told.is_there);
+	assert_int_equal(told.status, 201);
+	assert_string_equal(told_text(&told, "lease", "slug"), SLUG);
+	told_clear(&told);
+	pair_owner_is_b();
+	PAIR_WAIT(late.is_there);
+	assert_int_equal(late.status, 409);
+	assert_string_equal(told_text(&late, "error", NULL), "lease_changed");
+	told_clear(&late);
 }
 
 /* The owner has carried it out, and its answer is lost. */
@@ -461,16 +513,14 @@ static void releases_and_heartbeats_have_connections_of_their_own(void **state)
 }
 
 /* The owner has carried it out, and its answer is lost: what an operator saw may be past. */
-static void an_operators_decision_is_sent_once(void **state)
+static void decision_is_sent_once(const char *path, const char *body)
 {
-	static const char path[] = "/v1/admin/accounts/one/take-over";
 	struct told told;
 
-	(void)state;
 	pair_owner_is_b();
 	pair.is_admin = 1;
 	pair.proxy.loses = 1;
-	pair_ask(A, &told, "POST", path, "{\"looked\":true}");
+	pair_ask(A, &told, "POST", path, body);
 	assert_int_equal(told.status, 503);
 	assert_string_equal(told.retry_after, "");
 	assert_non_null(strstr(told_text(&told, "message", NULL), "look at the account"));
@@ -479,13 +529,25 @@ static void an_operators_decision_is_sent_once(void **state)
 	/* It was not sent yet: it waits as any other. */
 	pair.proxy.loses = 0;
 	pair_owner_is_nobody();
-	pair_begin(A, &told, "POST", path, "", "{\"looked\":true}");
+	pair_begin(A, &told, "POST", path, "", body);
 	PAIR_WAIT(relay_count(A->api->relay) == 1);
 	pair_owner_is_b();
 	PAIR_WAIT(told.is_there);
 	assert_int_not_equal(told.status, 503);
 	told_clear(&told);
 	assert_int_equal(B->requests, 2);
+}
+
+static void an_operators_decision_is_sent_once(void **state)
+{
+	(void)state;
+	decision_is_sent_once("/v1/admin/accounts/one/take-over", "{\"looked\":true}");
+}
+
+static void what_an_operator_says_of_a_sweep_is_sent_once(void **state)
+{
+	(void)state;
+	decision_is_sent_once("/v1/admin/sweep", "{\"action\":\"looked\",\"provider\":\"one\"}");
 }
 
 /* ---- who is believed ------------------------------------------------------------------------- */
@@ -606,11 +668,13 @@ int main(void)
 		PAIR_TEST(what_is_nobodys_is_answered_here),
 		PAIR_TEST(a_cancellation_that_comes_first_goes_to_an_owner),
 		PAIR_TEST(a_heartbeat_of_a_socket_goes_to_the_owner),
+		PAIR_TEST(an_answer_says_which_commit_it_is_of),
 		PAIR_TEST(a_request_is_forwarded_once),
 		PAIR_TEST(requests_wait_and_go_in_order_to_the_next_owner),
 		PAIR_TEST(a_new_request_does_not_overtake_those_that_wait),
 		PAIR_TEST(nobody_takes_the_account),
 		PAIR_TEST(a_delete_that_waited_does_not_end_a_retention),
+		PAIR_TEST(a_delete_that_waited_is_of_the_lease_that_it_meant),
 		PAIR_TEST(a_lost_answer_is_fetched_without_a_second_change),
 		PAIR_TEST(a_create_with_a_lost_answer_is_one_lease),
 		PAIR_TEST(a_request_leaves_an_owner_that_was_overtaken),
@@ -619,6 +683,7 @@ int main(void)
 		PAIR_TEST(a_peer_that_hangs_leaves_connections_to_the_others),
 		PAIR_TEST(releases_and_heartbeats_have_connections_of_their_own),
 		PAIR_TEST(an_operators_decision_is_sent_once),
+		PAIR_TEST(what_an_operator_says_of_a_sweep_is_sent_once),
 		PAIR_TEST(a_copy_of_a_request_is_of_no_use),
 		PAIR_TEST(a_changed_request_is_refused),
 		PAIR_TEST(a_request_is_for_one_daemon),

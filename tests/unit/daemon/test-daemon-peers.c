@@ -266,6 +266,101 @@ static void a_loss_that_is_seen_late_is_told(void **state)
 	assert_int_equal(peers_seq(peers, "one"), 51);
 }
 
+static void committed(int64_t seq, const char *frozen)
+{
+	struct shard row = { .account = "one", .seq = seq };
+
+	TEXT_SET(row.frozen, frozen);
+	peers_committed(peers, &row, now);
+	now++;
+}
+
+/* Nobody has read what was committed just before the database lost it: its owner knows. */
+static void a_failover_is_compared_with_what_was_committed_here(void **state)
+{
+	(void)state;
+	at_seq(95, "");
+	committed(100, "");
+	at_seq(98, SHARD_FAILED_OVER "97");
+	assert_int_equal(lost(), 100);
+	/* A claim that comes now knows it, too. */
+	assert_int_equal(peers_seq(peers, "one"), 100);
+	at_seq(150, SHARD_FAILED_OVER "97");
+	assert_int_equal(lost(), 100);
+	peers_told(peers, "one");
+	/* Once, whatever an operator decides. */
+	at_seq(99, SHARD_LOST_SEEN);
+	at_seq(99, "");
+	assert_int_equal(lost(), 0);
+	/* The same if it was found otherwise. */
+	committed(120, "");
+	at_seq(110, SHARD_LOST_SEEN);
+	assert_int_equal(lost(), 0);
+	at_seq(111, "");
+	assert_int_equal(lost(), 0);
+	/* Without a failover that it names: it is over by now. */
+	committed(130, "");
+	at_seq(125, "");
+	assert_int_equal(lost(), 130);
+}
+
+static void what_was_committed_here_and_is_there_is_not_lost(void **state)
+{
+	(void)state;
+	committed(100, "");
+	at_seq(100, "");
+	at_seq(101, SHARD_FAILED_OVER "100");
+	assert_int_equal(lost(), 0);
+	/* Its own commits after a failover. */
+	committed(140, SHARD_FAILED_OVER "100");
+	at_seq(141, SHARD_FAILED_OVER "100");
+	assert_int_equal(lost(), 0);
+	/* A reading that began before it was committed. */
+	peers_begin(peers, now);
+	committed(150, "");
+	peers_saw_shard(peers, &(struct shard){ .account = "one", .seq = 145 });
+	peers_end(peers);
+	assert_int_equal(lost(), 0);
+	at_seq(150, "");
+	assert_int_equal(lost(), 0);
+}
+
+/* The owner ended with the database, and its last answers went through this daemon. */
+static void a_failover_is_compared_with_what_was_answered(void **state)
+{
+	int64_t at;
+
+	(void)state;
+	at_seq(95, "");
+	peers_heard(peers, "one", 100, -1, now++);
+	peers_heard(peers, "one", 99, -1, now++);
+	at_seq(98, SHARD_FAILED_OVER "97");
+	assert_int_equal(lost(), 100);
+	peers_told(peers, "one");
+	/* Answers of after the failover. */
+	peers_heard(peers, "one", 110, 97, now++);
+	at_seq(111, SHARD_FAILED_OVER "97");
+	assert_int_equal(lost(), 0);
+	/* What this daemon says itself. */
+	committed(120, SHARD_FAILED_OVER "97");
+	assert_int_equal(peers_newest(peers, "one", &at), 120);
+	assert_int_equal(at, 97);
+	assert_int_equal(peers_newest(peers, "two", &at), 0);
+}
+
+/* A loss that a failed reading has found is found again. */
+static void a_loss_is_found_by_a_reading_that_ends(void **state)
+{
+	(void)state;
+	at_seq(95, "");
+	committed(100, "");
+	peers_begin(peers, now);
+	peers_saw_shard(peers, &(struct shard){ .account = "one", .seq = 97 });
+	assert_int_equal(lost(), 0);
+	at_seq(98, "");
+	assert_int_equal(lost(), 100);
+}
+
 static void the_clock_goes_on_after_it_was_read(void **state)
 {
 	(void)state;
@@ -324,6 +419,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_is_silent_is_not_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_passing_on_is_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_failover_is_compared_with_what_was_seen, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_failover_is_compared_with_what_was_committed_here,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(what_was_committed_here_and_is_there_is_not_lost,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_failover_is_compared_with_what_was_answered,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_loss_is_found_by_a_reading_that_ends, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(the_clock_goes_on_after_it_was_read, setup,
 						teardown),

@@ -36,6 +36,7 @@ struct side {
 	atomic_int is_alone; /* there is no other daemon */
 	struct fleet *fleet;
 	char self[16];
+	_Atomic int64_t told[ACCOUNTS]; /* the seq of its newest commit */
 };
 
 static struct side sides[2];
@@ -47,6 +48,13 @@ static size_t rank(void *arg, const char *account, const char *without)
 
 	(void)without;
 	return !atomic_load(&side->is_alone) && strcmp(account, names[side->number]) != 0;
+}
+
+static void committed(void *arg, const struct shard *row)
+{
+	struct side *side = arg;
+
+	atomic_store(&side->told[strcmp(row->account, names[0]) != 0], row->seq);
 }
 
 static void broken(void *arg, const char *why)
@@ -92,9 +100,12 @@ static void side_start(struct side *side, int number)
 	side->number = number;
 	env_system(&side->env);
 	snprintf(side->self, sizeof(side->self), "daemon-%d", number);
-	side->owners = (struct owner_config){
-		.store = url, .env = &side->env, .self = side->self, .rank = rank, .arg = side
-	};
+	side->owners = (struct owner_config){ .store = url,
+					      .env = &side->env,
+					      .self = side->self,
+					      .rank = rank,
+					      .committed = committed,
+					      .arg = side };
 	for (int i = 0; i < ACCOUNTS; i++)
 		account_open(side, i);
 	if (store_open(url, &side->env, &config.store, &err) ||
@@ -201,6 +212,36 @@ static void a_database_that_is_away_is_named(void **state)
 	assert_int_equal(store_watch_state(&watch), STORE_WRITABLE);
 	store_rollback(store);
 	store_close(store);
+}
+
+static void (*ask_done)(struct engine_request *request);
+static int64_t told, seen;
+
+/* Its engine makes no other commit until this returns. */
+static void look_and_answer(struct engine_request *request)
+{
+	told = atomic_load(&sides[0].told[0]);
+	seen = postgres_number(url, "SELECT seq FROM shard WHERE account = 'north'");
+	ask_done(request);
+}
+
+/* After the answer it may be too late: the process may end. */
+static void a_commit_is_told_before_it_is_answered(void **state)
+{
+	static struct ask a;
+
+	(void)state;
+	side_start(&sides[0], 0);
+	do {
+		create_init(&a, 0, 0);
+		ask_done = a.request.done;
+		a.request.done = look_and_answer;
+		run(&sides[0], &a);
+	} while (ask_is_moving(&a));
+	assert_int_equal(a.request.result, RESULT_CREATED);
+	assert_true(told > 0);
+	assert_int_equal(told, seen);
+	side_stop(&sides[0]);
 }
 
 static void each_serves_its_own(void **state)
@@ -727,6 +768,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_database_that_is_away_is_named),
+		cmocka_unit_test(a_commit_is_told_before_it_is_answered),
 		cmocka_unit_test(each_serves_its_own),
 		cmocka_unit_test(a_repeated_create_is_of_its_account),
 		cmocka_unit_test(the_other_takes_over),

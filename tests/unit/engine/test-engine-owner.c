@@ -27,6 +27,8 @@ struct side {
 	struct owner *owner;
 	struct store *store; /* while it owns the account */
 	_Atomic int64_t last_move_ms;
+	int64_t told_seq; /* that it committed */
+	char told_frozen[128];
 };
 
 static struct side sides[DAEMONS];
@@ -48,6 +50,15 @@ static size_t rank(void *arg, const char *account, const char *without)
 	return count;
 }
 
+static void committed(void *arg, const struct shard *row)
+{
+	struct side *side = arg;
+
+	assert_string_equal(row->account, ACCOUNT);
+	side->told_seq = row->seq;
+	TEXT_SET(side->told_frozen, row->frozen);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -61,7 +72,12 @@ static int setup(void **state)
 		env_system(&side->env);
 		side->env.mono_ms = mono_ms;
 		side->config = (struct owner_config){
-			.store = url, .env = &side->env, .self = ids[i], .rank = rank, .arg = side
+			.store = url,
+			.env = &side->env,
+			.self = ids[i],
+			.rank = rank,
+			.committed = committed,
+			.arg = side,
 		};
 		side->owner = owner_new(&side->config, ACCOUNT, &side->last_move_ms);
 	}
@@ -148,6 +164,53 @@ static void an_owner_whose_time_is_up_gave_nothing_up(void **state)
 	assert_true(claims(&sides[1]));
 }
 
+static void renew(struct side *side)
+{
+	const struct engine_ownership *ownership = owner_ownership(side->owner);
+	struct engine_owned owned;
+	struct err err = { 0 };
+
+	if (ownership->renew(ownership->arg, side->store, &err))
+		fail_msg("%s", err.text);
+	ownership->look(ownership->arg, side->store, &owned);
+}
+
+/* Others read the row from time to time only: what came last, nobody else has seen. */
+static void each_commit_is_told(void **state)
+{
+	(void)state;
+	assert_true(claims(&sides[0]));
+	renew(&sides[0]);
+	assert_int_equal(sides[0].told_seq, postgres_number(url, "SELECT seq FROM shard"));
+	postgres_sql(url, "UPDATE shard SET frozen = 'seen'");
+	renew(&sides[0]);
+	assert_int_equal(sides[0].told_seq, postgres_number(url, "SELECT seq FROM shard"));
+	assert_string_equal(sides[0].told_frozen, "seen");
+}
+
+static void thaw(struct side *side)
+{
+	const struct engine_ownership *ownership = owner_ownership(side->owner);
+
+	assert_int_equal(store_begin(side->store, NULL), 0);
+	assert_int_equal(ownership->thaw(ownership->arg, side->store, NULL), 0);
+	assert_int_equal(store_commit(side->store, NULL), 0);
+}
+
+/* What another daemon has found since, no operator has seen. */
+static void an_operator_ends_the_freeze_that_was_seen(void **state)
+{
+	(void)state;
+	assert_true(claims(&sides[0]));
+	postgres_sql(url, "UPDATE shard SET frozen = 'seen'");
+	renew(&sides[0]);
+	postgres_sql(url, "UPDATE shard SET frozen = 'worse'");
+	thaw(&sides[0]);
+	assert_string_equal(store_shard(sides[0].store)->frozen, "worse");
+	thaw(&sides[0]);
+	assert_string_equal(store_shard(sides[0].store)->frozen, "");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -156,6 +219,8 @@ int main(void)
 		TEST(the_next_one_gets_its_time),
 		TEST(who_gave_it_up_waits_for_the_better_one),
 		TEST(an_owner_whose_time_is_up_gave_nothing_up),
+		TEST(each_commit_is_told),
+		TEST(an_operator_ends_the_freeze_that_was_seen),
 	};
 	int rc;
 

@@ -387,6 +387,7 @@ static void a_permit_is_presumed_where_commits_were_lost(void **state)
 static struct {
 	int compared, thawed;
 	char ahead[128];
+	const char *frozen; /* why, as the store has it */
 } told;
 
 static int told_reconciled(void *arg, struct store *store, const char *ahead, struct err *err)
@@ -408,10 +409,20 @@ static int told_thaw(void *arg, struct store *store, struct err *err)
 	return 0;
 }
 
+static int told_frozen(void *arg, struct store *store, char *ret, size_t size, struct err *err)
+{
+	(void)arg;
+	(void)store;
+	(void)err;
+	text_set(ret, size, told.frozen ? told.frozen : "");
+	return 0;
+}
+
 static void freeze_owned(void)
 {
 	static const struct engine_ownership ownership = { .reconciled = told_reconciled,
-							   .thaw = told_thaw };
+							   .thaw = told_thaw,
+							   .frozen = told_frozen };
 
 	memset(&told, 0, sizeof(told));
 	w.d.config.ownership = &ownership;
@@ -451,6 +462,24 @@ static void a_frozen_account_is_compared_with_the_store(void **state)
 	/* Once. */
 	world_pass(&w, HOUR);
 	assert_int_equal(told.compared, 1);
+}
+
+/* Another daemon has frozen it again, and this engine was not told yet. */
+static void what_no_operator_has_seen_is_not_decided(void **state)
+{
+	(void)state;
+	create_ready(ID);
+	freeze_owned();
+	told.frozen = "its newest commits may be lost";
+	world_pass(&w, 10 * SECOND);
+	assert_int_equal(told.compared, 1);
+	told.frozen = "another daemon has seen more";
+	assert_int_equal(ask_looked(REQUEST_SWEEP).request.result, RESULT_CONFLICT);
+	assert_int_equal(told.thawed, 0);
+	world_pass(&w, 10 * SECOND);
+	assert_int_equal(told.compared, 2);
+	assert_int_equal(ask_looked(REQUEST_SWEEP).request.result, RESULT_OK);
+	assert_int_equal(told.thawed, 1);
 }
 
 /* Its newest commits are lost, and with them the release that kept the machine. */
@@ -610,6 +639,7 @@ int main(void)
 		TEST(nothing_is_concluded_in_a_frozen_account),
 		TEST(a_permit_is_presumed_where_commits_were_lost),
 		TEST(a_frozen_account_is_compared_with_the_store),
+		TEST(what_no_operator_has_seen_is_not_decided),
 		TEST(what_lost_releases_kept_is_kept_again),
 		TEST(a_second_freeze_waits_for_a_sweep_of_its_own),
 		TEST(an_unknown_machine_is_ahead_of_the_store),
