@@ -277,25 +277,37 @@ static void nobody_takes_the_account(void **state)
 	assert_int_equal(counters(A)->moving, 1);
 }
 
+/* A lease that another daemon owns, whose delete waits here while nobody is known to own it. */
+static void delete_waits(struct told *late, const char *path)
+{
+	pair_owner_is_b();
+	create(A);
+	A->route.place = RELAY_UNKNOWN;
+	pair_begin(A, late, "POST", path, "", "{\"delete\":true}");
+	PAIR_WAIT(A->requests == 2);
+}
+
+/* The owner is known again, and what the delete was decided about has changed. */
+static void delete_is_refused(struct told *late)
+{
+	pair_owner_is_b();
+	PAIR_WAIT(late->is_there);
+	assert_int_equal(late->status, 409);
+	assert_string_equal(told_text(late, "error", NULL), "lease_changed");
+	told_clear(late);
+}
+
 /* T4: the delete waits at one daemon, and the other one has told somebody that the machine stays. */
 static void a_delete_that_waited_does_not_end_a_retention(void **state)
 {
 	struct told late, keep;
 
 	(void)state;
-	pair_owner_is_b();
-	create(A);
-	A->route.place = RELAY_UNKNOWN;
-	pair_begin(A, &late, "POST", LEASE "/release", "", "{\"delete\":true}");
-	PAIR_WAIT(A->requests == 2);
+	delete_waits(&late, LEASE "/release");
 	pair_ask(B, &keep, "POST", LEASE "/release", "{\"delete\":false}");
 	assert_int_equal(keep.status, 200);
 	told_clear(&keep);
-	pair_owner_is_b();
-	PAIR_WAIT(late.is_there);
-	assert_int_equal(late.status, 409);
-	assert_string_equal(told_text(&late, "error", NULL), "lease_changed");
-	told_clear(&late);
+	delete_is_refused(&late);
 	assert_int_equal(events("lease.released"), 1);
 	assert_int_equal(events("lease.delete"), 0);
 }
@@ -306,11 +318,7 @@ static void a_delete_that_waited_is_of_the_lease_that_it_meant(void **state)
 	struct told late, told;
 
 	(void)state;
-	pair_owner_is_b();
-	create(A);
-	A->route.place = RELAY_UNKNOWN;
-	pair_begin(A, &late, "POST", "/v1/leases/" SLUG "/release", "", "{\"delete\":true}");
-	PAIR_WAIT(A->requests == 2);
+	delete_waits(&late, "/v1/leases/" SLUG "/release");
 	pair_ask(B, &told, "POST", LEASE "/release", "{\"delete\":true}");
 	assert_int_equal(told.status, 200);
 	told_clear(&told);
@@ -319,11 +327,7 @@ static void a_delete_that_waited_is_of_the_lease_that_it_meant(void **state)
 	assert_int_equal(told.status, 201);
 	assert_string_equal(told_text(&told, "lease", "slug"), SLUG);
 	told_clear(&told);
-	pair_owner_is_b();
-	PAIR_WAIT(late.is_there);
-	assert_int_equal(late.status, 409);
-	assert_string_equal(told_text(&late, "error", NULL), "lease_changed");
-	told_clear(&late);
+	delete_is_refused(&late);
 }
 
 /* The owner has carried it out, and its answer is lost. */
