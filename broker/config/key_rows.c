@@ -7,8 +7,8 @@
 
 #include "config/value.h"
 
-int names_add(const char *value, char *rows, size_t size, int *count, int max,
-		     value_text_fn copy, struct err *err)
+int names_add(const char *value, char *rows, size_t size, int *count, int max, value_text_fn copy,
+	      struct err *err)
 {
 	char item[128];
 	int more;

@@ -11,9 +11,8 @@
 #include "util/alloc.h"
 #include "util/text.h"
 
-/* Leases that are looked at, and perhaps charged, in one batch when a month has begun. */
-#define MONTH_BATCH 64
-#define CLOCK_WAIT_MS 60000
+/* When the clock, the store or a read did not allow it. */
+#define RETRY_MS 60000
 /* The most months that a TTL and its credit reach. */
 #define MONTHS 4
 
@@ -169,49 +168,118 @@ int core_has_month_limit(const struct core *core, const struct lease *l)
 	return limits_month_is_set(&limits);
 }
 
-/* ---- a month begins ------------------------------------------------------------------------ */
+/* ---- what has to be charged again ---------------------------------------------------------- */
 
 /*
  * What goes on from a month before, and has reserved nothing in this one: what is retained, or needs
  * an operator; and what an older version created, which reserved nothing.
  */
-static int month_charge(struct core *core, struct core_account *a, int *ret_is_last, struct err *err)
+static int missing_read(struct core *core, struct core_account *a, struct err *err)
 {
-	int64_t n[MONTH_BATCH];
-	int count = store_charges_missing(core->store, a->account->config.name, a->charge_month_ms,
-					  MONTH_BATCH, &a->charge_after, n, ret_is_last, err);
+	struct core_charging *c = &a->charging;
+	int count = store_charges_missing(core->store, a->account->config.name, c->month_ms,
+					  CHARGE_BATCH, &c->after_n, c->n, &c->is_complete, err);
 
-	for (int i = 0; i < count; i++) {
-		struct lease_aggregate *lease = core_lease(core, n[i], err);
+	if (count < 0)
+		return -1;
+	c->count = count;
+	return 0;
+}
 
-		if (!lease || core_charges_write(core, lease, 0, err))
+static void again_take(struct core_charging *c)
+{
+	while (c->again_count && c->count < CHARGE_BATCH)
+		c->n[c->count++] = c->again[--c->again_count];
+}
+
+/* Leaves out leases that cannot be read: they must not hold up the others. */
+static void leases_read(struct core *core, struct core_charging *c)
+{
+	int count = 0;
+
+	for (int i = 0; i < c->count; i++) {
+		if (core_lease(core, c->n[i], NULL))
+			c->n[count++] = c->n[i];
+	}
+	c->count = count;
+}
+
+void core_charges_read(struct core *core)
+{
+	for (size_t i = 0; i < core->account_count; i++) {
+		struct core_account *a = &core->accounts[i];
+		struct core_charging *c = &a->charging;
+		struct err err = { 0 };
+
+		if (!c->is_due)
+			continue;
+		c->is_due = 0;
+		c->is_read = 1;
+		c->count = 0;
+		again_take(c);
+		if (!c->count && !c->is_complete && missing_read(core, a, &err)) {
+			c->is_failed = 1;
+			log_error(LOG_FIELDS({ "account", a->account->config.name },
+					     { "error", err.text }),
+				  "cannot read which leases of account %s have reserved nothing in this "
+				  "month; retrying in a minute",
+				  a->account->config.name);
+		}
+		leases_read(core, c);
+	}
+}
+
+void core_charge_again(struct core *core, struct core_account *a, int64_t n)
+{
+	struct core_charging *c = &a->charging;
+
+	c->again = xgrow(c->again, c->again_count, sizeof(*c->again));
+	c->again[c->again_count++] = n;
+	account_task_soon(core, a, TASK_MONTH);
+}
+
+static int leases_charge(struct core *core, struct core_charging *c, struct err *err)
+{
+	for (int i = 0; i < c->count; i++) {
+		struct lease_aggregate *a = core_lease(core, c->n[i], err);
+
+		if (!a || core_terms_complete(core, a, err) || core_charges_write(core, a, 0, err))
 			return -1;
 	}
-	return count < 0 ? -1 : 0;
+	c->count = 0;
+	return 0;
+}
+
+static void month_begin(struct core *core, struct core_charging *c, int64_t month_ms)
+{
+	if (c->month_ms == month_ms)
+		return;
+	c->month_ms = month_ms;
+	c->after_n = 0;
+	c->is_complete = 0;
+	/* The money of the month before no longer stops anybody. */
+	capacity_changed(core);
 }
 
 void core_month_due(struct core *core, struct core_account *a)
 {
-	int64_t now = core_now(core), month = cost_month_ms(now);
+	struct core_charging *c = &a->charging;
+	int64_t now = core_now(core);
 	struct err err = { 0 };
-	int is_last = 0;
 
-	if (core_clock_is_suspect(core) || store_state(core->store) == STORE_RESERVE) {
-		account_task_at(core, a, TASK_MONTH, now + CLOCK_WAIT_MS);
+	if (core_clock_is_suspect(core) || store_state(core->store) == STORE_RESERVE ||
+	    c->is_failed) {
+		c->is_failed = 0;
+		account_task_at(core, a, TASK_MONTH, now + RETRY_MS);
 		return;
 	}
-	if (a->charge_month_ms != month) {
-		a->charge_month_ms = month;
-		a->charge_after = 0;
-		/* The money of the month before no longer stops anybody. */
-		capacity_changed(core);
-	}
-	if (month_charge(core, a, &is_last, &err)) {
+	month_begin(core, c, cost_month_ms(now));
+	/* A failed write marks the store broken; the commit then fails. */
+	if (c->is_read && leases_charge(core, c, &err))
 		log_error(LOG_FIELDS({ "account", a->account->config.name }, { "error", err.text }),
-			  "cannot reserve the money of the month for the open leases of account %s",
-			  a->account->config.name);
-		account_task_at(core, a, TASK_MONTH, now + CLOCK_WAIT_MS);
-		return;
-	}
-	account_task_at(core, a, TASK_MONTH, is_last ? cost_next_month_ms(now) : now);
+			  "cannot reserve the money of the month for open leases");
+	c->is_read = 0;
+	/* They are read before the next batch. */
+	c->is_due = !c->is_complete || c->again_count;
+	account_task_at(core, a, TASK_MONTH, c->is_due ? now : cost_next_month_ms(now));
 }

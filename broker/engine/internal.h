@@ -86,6 +86,23 @@ struct shared_observation {
 	size_t observed_count, observed_size;
 };
 
+/* Leases that are looked at, and perhaps charged, in one batch. */
+#define CHARGE_BATCH 64
+
+/*
+ * Which leases of an account are charged although nothing has happened to them (charges.c). They are
+ * read before a batch begins, and written in it.
+ */
+struct core_charging {
+	int64_t month_ms, after_n; /* the month, and the row that it has come to */
+	int is_complete;	   /* the last row of the month */
+	int is_due, is_read, is_failed;
+	int64_t n[CHARGE_BATCH]; /* what was read */
+	int count;
+	int64_t *again; /* rows whose prices have changed */
+	size_t again_count;
+};
+
 struct core_account {
 	struct account *account;
 	struct lease_aggregate own; /* the account's own ledger, which holds the sentinel */
@@ -115,8 +132,7 @@ struct core_account {
 	int denials;	      /* consecutive steps that were denied although the probe succeeds */
 	int64_t denied_ms;    /* when the last of them ended */
 	int64_t paused_until_ms; /* wall clock, as stored; 0: never paused */
-	int64_t charge_month_ms,
-		charge_after; /* charges.c: the month, and the row it has come to */
+	struct core_charging charging;
 	int is_sweeping;
 	int64_t sweep_due_ms; /* as set last; 0: none */
 	int is_unlisted; /* nothing is deleted before the first sweep: the store may be an old one */
@@ -439,6 +455,10 @@ int core_limits_check(struct core *core, const struct lease *l, const struct sto
 int core_extension_check(struct core *core, const struct lease_aggregate *a, int64_t ttl_ms,
 			 struct limit_hit *ret, struct err *err);
 int core_has_month_limit(const struct core *core, const struct lease *l);
+/* The lease is charged once more, by TASK_MONTH. */
+void core_charge_again(struct core *core, struct core_account *a, int64_t n);
+/* Before a batch: reads what TASK_MONTH charges in it. */
+void core_charges_read(struct core *core);
 /* TASK_MONTH */
 void core_month_due(struct core *core, struct core_account *a);
 

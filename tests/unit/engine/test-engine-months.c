@@ -336,6 +336,7 @@ static void a_price_that_comes_later_counts_from_then_on(void **state)
 	world_pass(&w, MINUTE);
 	expect_now(0, 0);
 	prices_are(PRICE);
+	world_settle(&w);
 	expect_now(5, 0);
 	release_as(ID, "alice", 1);
 	world_pass(&w, 10 * MINUTE);
