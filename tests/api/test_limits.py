@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 """Limits by name, the money of a month, pauses, and the accounts of an organisation."""
 
-import calendar
 import json
 import os
 import shutil
@@ -12,18 +11,10 @@ import tempfile
 import time
 import unittest
 
-from harness import BrokerCase, cli_body, need, until
+from harness import BrokerCase, cli_body, month_is_ending, need, until
 
 LIMITS = "max_monthly_per_owner = 0\n"
 SMALL = {"class": "tiny", "serverType": "cx23", "serverTypeExplicit": True}
-
-
-def month_is_ending():
-    """Will the month end within three hours? Then a lease takes of two months."""
-    now = time.time()
-    month = time.gmtime(now)
-    days = calendar.monthrange(month.tm_year, month.tm_mon)[1]
-    return (days - month.tm_mday) * 86400 + 86400 - now % 86400 < 3 * 3600
 
 
 class Reloads(BrokerCase):
