@@ -245,6 +245,41 @@ static void nothing_drifts_through_crashes(void **state)
 	}
 }
 
+static void ask_types(const char *types)
+{
+	static struct asked a;
+	struct lease *l = &a.request.create;
+
+	memset(&a, 0, sizeof(a));
+	a.request.kind = REQUEST_CREATE;
+	driver_wish(l, ID, "toy", types);
+	TEXT_SET(l->slug, "violet-prawn");
+	l->ttl_ms = 5 * HOUR;
+	TEXT_SET(a.request.caller.owner, "alice");
+	TEXT_SET(a.request.caller.org, "acme");
+	world_ask(&w, &a);
+	assert_int_equal(a.request.result, RESULT_CREATED);
+}
+
+/* Not what was asked for first: as soon as there is a server, long before it is ready. */
+static void what_is_made_is_reserved_at_its_own_price(void **state)
+{
+	(void)state;
+	begin();
+	w.create_fault = TOY_SOLD_OUT;
+	w.boot_polls = 1000000;
+	ask_types("small,middle");
+	expect_now(5, 0);
+	while (w.made == 0)
+		world_pass(&w, SECOND);
+	assert_int_equal(lease(ID).state, LEASE_PROVISIONING);
+	expect_now(10, 0);
+	/* It is not ready in time. */
+	world_pass(&w, HOUR);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+	expect_now(0, 2);
+}
+
 /* ---- months ----------------------------------------------------------------------------------- */
 
 static void a_lease_takes_of_each_month_what_it_runs_in_it(void **state)
@@ -472,6 +507,28 @@ static void the_queue_waits_for_money_that_becomes_free(void **state)
 	expect_now(0, 2);
 }
 
+/* What is made costs less than what was asked for first. */
+static void the_queue_waits_for_a_reservation_that_becomes_less(void **state)
+{
+	(void)state;
+	begin();
+	limits.max_month_micros = 10 * PRICE;
+	limits_set();
+	w.create_fault = TOY_SOLD_OUT;
+	w.boot_polls = 1000000;
+	ask_types("middle,small");
+	expect_now(10, 0);
+	assert_int_equal(create_for("cbx_000000000002", "bob", 5 * HOUR, DAY).request.result,
+			 RESULT_CREATED);
+	assert_true(is_waiting("cbx_000000000002"));
+	while (w.made == 0)
+		world_pass(&w, SECOND);
+	world_pass(&w, SECOND);
+	assert_int_equal(lease(ID).state, LEASE_PROVISIONING);
+	expect_now(5, 0);
+	assert_false(is_waiting("cbx_000000000002"));
+}
+
 static void the_queue_waits_for_the_next_month(void **state)
 {
 	(void)state;
@@ -542,6 +599,7 @@ int main(void)
 		TEST(a_refused_create_reserves_nothing),
 		TEST(an_unknown_create_keeps_its_reservation),
 		TEST(nothing_drifts_through_crashes),
+		TEST(what_is_made_is_reserved_at_its_own_price),
 		TEST(a_lease_takes_of_each_month_what_it_runs_in_it),
 		TEST(what_is_kept_takes_of_each_month_that_begins),
 		TEST(leases_of_an_older_version_are_charged_at_the_start),
@@ -550,6 +608,7 @@ int main(void)
 		TEST(a_named_limit_takes_the_place_of_the_general_one),
 		TEST(organisations_and_accounts_have_limits_by_name),
 		TEST(the_queue_waits_for_money_that_becomes_free),
+		TEST(the_queue_waits_for_a_reservation_that_becomes_less),
 		TEST(the_queue_waits_for_the_next_month),
 		TEST(a_pause_refuses_what_is_new_and_lets_go_what_ends),
 	};
