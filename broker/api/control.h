@@ -7,11 +7,10 @@
 
 #include <sys/queue.h>
 
-#include "api/request.h"
+#include "api/held.h"
 #include "store/runs.h"
 
 #define CONTROL_FOLLOWS_MAX 16 /* runs that one socket follows */
-#define CONTROL_AUTHORIZATION_SIZE 128
 
 struct beat;
 struct http_socket;
@@ -24,11 +23,9 @@ struct follow {
 };
 
 struct control {
+	struct held held;
 	LIST_ENTRY(control) entry;
-	struct api *api;
 	struct http_socket *socket;
-	struct caller caller;
-	char authorization[CONTROL_AUTHORIZATION_SIZE]; /* wiped at the end */
 	LIST_HEAD(, beat) beats;
 	int beat_count;
 	struct follow follows[CONTROL_FOLLOWS_MAX];
