@@ -290,7 +290,7 @@ static struct event_feed *feed_of(struct api *api)
 /* Where the client left off. 1: it says; 0: it does not; -1: request->error is set. */
 static int request_place(struct api_request *request, struct event_place *place, uint32_t *digest)
 {
-	const char *header = http_head_find(request->head, "Last-Event-ID");
+	const char *header = http_head_find(request->head, "last-event-id");
 	char text[ID_SIZE] = "";
 	int rc = query_text(request, "after", text, sizeof(text));
 
@@ -351,7 +351,6 @@ static void stream_begin(struct api_request *request, struct event_stream *strea
 
 	stream->ex = request->ex;
 	stream->place = start->place;
-	http_reply_header(request->ex, "Cache-Control", "no-store");
 	http_reply_header(request->ex, "X-Accel-Buffering", "no");
 	http_reply_close(request->ex);
 	http_exchange_on_gone(request->ex, on_gone, stream);
