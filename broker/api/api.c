@@ -12,6 +12,7 @@
 #include "api/queue_view.h"
 #include "api/not_offered.h"
 #include "api/reply.h"
+#include "api/token_watch.h"
 #include "util/alloc.h"
 #include "util/log.h"
 
@@ -79,6 +80,7 @@ void api_free(struct api *api)
 	usage_stop(api);
 	runs_logs_stop(api);
 	control_stop(api);
+	token_watch_stop(api);
 	relay_free(api->relay);
 	api->relay = NULL;
 	if (api->completions)
