@@ -10,10 +10,10 @@
 #include "api/contract_classes.h"
 #include "api/events.h"
 #include "api/handlers.h"
-#include "api/held.h"
 #include "api/queue_view.h"
 #include "api/not_offered.h"
 #include "api/reply.h"
+#include "api/token_watch.h"
 #include "util/alloc.h"
 #include "util/log.h"
 
@@ -82,7 +82,7 @@ void api_free(struct api *api)
 	runs_logs_stop(api);
 	control_stop(api);
 	events_stop(api);
-	held_stop(api);
+	token_watch_stop(api);
 	relay_free(api->relay);
 	api->relay = NULL;
 	if (api->completions)

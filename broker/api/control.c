@@ -39,9 +39,9 @@ static void control_free(struct control *c)
 	struct beat *beat;
 
 	LIST_REMOVE(c, entry);
+	token_watch_end(&c->watch);
 	for (beat = LIST_FIRST(&c->beats); beat; beat = LIST_NEXT(beat, entry))
 		beat->control = NULL;
-	held_end(&c->held);
 	free(c);
 }
 
@@ -57,9 +57,10 @@ void control_stop(struct api *api)
 		control_close(LIST_FIRST(&api->controls), FRAME_CODE_GOING_AWAY);
 }
 
-static void control_refused(struct held *held, const char *why)
+static void on_token_end(struct token_watch *watch, const char *why)
 {
-	struct control *c = (struct control *)held;
+	struct control *c =
+		(struct control *)(void *)((char *)watch - offsetof(struct control, watch));
 
 	control_error(c, "unauthorized", why);
 	control_close(c, FRAME_CODE_POLICY);
@@ -125,14 +126,14 @@ static const struct body_table body_beat = BODY_TABLE(NULL, NULL, beat_fields);
 static int read_beat(struct control *c, struct json_body *in, struct engine_request *engine_request)
 {
 	struct beat_body body = { .lease = "" };
-	int64_t max = c->held.api->config.idle_max_ms / 1000;
+	int64_t max = c->api->config.idle_max_ms / 1000;
 	int rc = json_body_read(in, in->root, &body_beat, &body);
 
 	TEXT_SET(engine_request->ref, body.lease);
 	TEXT_SET(engine_request->expected_account, body.expected_account);
 	engine_request->idle_ms = (body.idle_seconds > max ? max : body.idle_seconds) * 1000;
 	if (!rc && body.telemetry)
-		rc = telemetry_read(in, body.telemetry, api_now_ms(c->held.api),
+		rc = telemetry_read(in, body.telemetry, api_now_ms(c->api),
 				    &engine_request->sample_ms, engine_request->sample,
 				    sizeof(engine_request->sample));
 	if (!validate_lease_id(engine_request->ref) && !validate_slug(engine_request->ref))
@@ -202,13 +203,13 @@ static char *beat_body(const struct json_body *in)
 static int beat_relay(struct control *c, const struct json_body *in,
 		      struct engine_request *engine_request)
 {
-	struct api_request request = { .api = c->held.api, .caller = c->held.caller };
+	struct api_request request = { .api = c->api, .caller = c->watch.caller };
 	struct relay_target target;
-	struct relay_post post = { .account = target.account, .caller = &c->held.caller };
+	struct relay_post post = { .account = target.account, .caller = &c->watch.caller };
 	auto_free char *path = NULL;
 	struct beat *beat;
 	char *body;
-	int rc = c->held.api->relay ? relay_target_own(&request, engine_request->ref, &target) : -1;
+	int rc = c->api->relay ? relay_target_own(&request, engine_request->ref, &target) : -1;
 
 	if (rc == 0)
 		control_send_beat(c, engine_request->ref, 0, "not_found");
@@ -216,12 +217,12 @@ static int beat_relay(struct control *c, const struct json_body *in,
 	if (rc <= 0)
 		return rc == 0;
 	TEXT_SET(engine_request->account, target.account);
-	path = xasprintf("/v1/leases/%s/heartbeat", c->held.api->lease.id);
+	path = xasprintf("/v1/leases/%s/heartbeat", c->api->lease.id);
 	body = beat_body(in);
 	post.target = path;
 	post.body = body ? body : "{}";
-	beat = beat_begin(c, c->held.api->lease.id);
-	rc = relay_post(c->held.api->relay, &post, beat_told, beat);
+	beat = beat_begin(c, c->api->lease.id);
+	rc = relay_post(c->api->relay, &post, beat_told, beat);
 	free(body);
 	if (rc > 0)
 		return 1;
@@ -235,12 +236,12 @@ static int beat_relay(struct control *c, const struct json_body *in,
 
 static void control_beat(struct control *c, struct json_body *in)
 {
-	struct api *api = c->held.api;
-	struct api_request request = { .api = api, .caller = c->held.caller };
+	struct api *api = c->api;
+	struct api_request request = { .api = api, .caller = c->watch.caller };
 	struct engine_request *engine_request = NULL;
 	struct beat *beat;
 
-	if (c->held.caller.role == TOKEN_READER) {
+	if (c->watch.caller.role == TOKEN_READER) {
 		control_send_beat(c, "", 0, "forbidden");
 		return;
 	}
@@ -311,7 +312,7 @@ static void on_text(struct http_socket *socket, const char *text, size_t len, vo
 	struct json_body in;
 
 	(void)socket;
-	if (held_check(&c->held))
+	if (token_watch_check(&c->watch))
 		return;
 	if (json_body_open(&in, text, len, 0, &error))
 		control_error(c, error.code, error.message);
@@ -341,7 +342,7 @@ static void control_send_hello(struct control *c)
 	unsigned char bytes[8];
 	char id[HASH_HEX_ROOM(8)];
 
-	env_random(c->held.api->parts.env, bytes, sizeof(bytes));
+	env_random(c->api->parts.env, bytes, sizeof(bytes));
 	hash_hex(bytes, sizeof(bytes), id);
 	jsonw_int(&w, "protocol", 1);
 	jsonw_text(&w, "clientID", id);
@@ -365,17 +366,18 @@ void control_open(struct api_request *request)
 		reply_error(request, status, code, message);
 		return;
 	}
-	c = xcalloc(1, sizeof(*c));
 	/* The client works without a socket and tries again at its next heartbeat. */
-	if (held_begin(&c->held, request, control_refused)) {
+	c = xcalloc(1, sizeof(*c));
+	if (token_watch_begin(&c->watch, request, on_token_end)) {
 		free(c);
 		return;
 	}
+	c->api = api;
 	http_socket_config_init(&config);
 	config.message_max = MESSAGE_IN_MAX;
 	c->socket = http_websocket_accept(request->ex, &handler, &config, c);
 	if (!c->socket) {
-		held_end(&c->held);
+		token_watch_end(&c->watch);
 		free(c);
 		return;
 	}

@@ -7,7 +7,8 @@
 
 #include <sys/queue.h>
 
-#include "api/held.h"
+#include "api/request.h"
+#include "api/token_watch.h"
 #include "store/runs.h"
 
 #define CONTROL_FOLLOWS_MAX 16 /* runs that one socket follows */
@@ -23,9 +24,10 @@ struct follow {
 };
 
 struct control {
-	struct held held;
 	LIST_ENTRY(control) entry;
+	struct api *api;
 	struct http_socket *socket;
+	struct token_watch watch;
 	LIST_HEAD(, beat) beats;
 	int beat_count;
 	struct follow follows[CONTROL_FOLLOWS_MAX];

@@ -14,7 +14,7 @@
 
 static void socket_send(struct control *c)
 {
-	struct buf *out = &c->held.api->out;
+	struct buf *out = &c->api->out;
 
 	if (http_socket_send(c->socket, buf_str(out), out->len) > 0)
 		c->is_full = 1;
@@ -24,8 +24,8 @@ struct jsonw control_begin(struct control *c, const char *type)
 {
 	struct jsonw w;
 
-	buf_clear(&c->held.api->out);
-	jsonw_init(&w, &c->held.api->out);
+	buf_clear(&c->api->out);
+	jsonw_init(&w, &c->api->out);
 	jsonw_object(&w, NULL);
 	jsonw_text(&w, "type", type);
 	return w;
@@ -91,7 +91,7 @@ static int follow_send(struct control *c, struct follow *f)
 	page.w = control_begin(c, "run_events");
 	jsonw_text(&page.w, "runID", f->run_id);
 	jsonw_array(&page.w, "events");
-	if (store_run_event_each(c->held.api->parts.runs_reader, f->n, f->seq, f->limit, page_add, &page,
+	if (store_run_event_each(c->api->parts.runs_reader, f->n, f->seq, f->limit, page_add, &page,
 				 NULL) ||
 	    page.is_too_large) {
 		follow_drop(c, f);
@@ -132,7 +132,7 @@ static const struct body_table body_subscribe = BODY_TABLE(NULL, NULL, subscribe
 
 void control_subscribe(struct control *c, struct json_body *in)
 {
-	struct store_scope scope = lookup_scope(&c->held.caller);
+	struct store_scope scope = lookup_scope(&c->watch.caller);
 	struct follow *f = NULL;
 	struct subscribe_body body = { .limit = EVENTS_DEFAULT };
 	struct run_row run;
@@ -141,12 +141,12 @@ void control_subscribe(struct control *c, struct json_body *in)
 		control_error(c, in->error->code, in->error->message);
 		return;
 	}
-	if (!lookup_has_runs(c->held.api)) {
+	if (!lookup_has_runs(c->api)) {
 		control_error(c, "store_unavailable", LOOKUP_NO_RUNS);
 		return;
 	}
 	if (!lookup_is_run_id(body.run_id) ||
-	    store_run_find(c->held.api->parts.runs_reader, body.run_id, &scope, RUN_READ, &run, NULL)) {
+	    store_run_find(c->api->parts.runs_reader, body.run_id, &scope, RUN_READ, &run, NULL)) {
 		control_error(c, "not_found", "No such run.");
 		return;
 	}

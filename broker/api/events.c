@@ -3,15 +3,16 @@
 
 #include <event2/event.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/handlers.h"
-#include "api/held.h"
 #include "api/lookup.h"
 #include "api/query.h"
 #include "api/reply.h"
+#include "api/token_watch.h"
 #include "util/alloc.h"
 #include "util/log.h"
 
@@ -23,7 +24,8 @@
 #define ID_SIZE 64
 
 struct event_stream {
-	struct held held;
+	struct token_watch watch;
+	struct api *api;
 	TAILQ_ENTRY(event_stream) entry;
 	struct http_exchange *ex;
 	struct event_place place; /* all up to it was sent, or is not for this caller */
@@ -97,13 +99,13 @@ static void timer_set(const struct event_feed *feed, int64_t ms)
 
 static void stream_free(struct event_stream *stream)
 {
-	struct event_feed *feed = stream->held.api->event_feed;
+	struct event_feed *feed = stream->api->event_feed;
 
 	http_exchange_on_gone(stream->ex, NULL, NULL);
 	TAILQ_REMOVE(&feed->streams, stream, entry);
 	if (TAILQ_EMPTY(&feed->streams))
 		event_del(feed->timer);
-	held_end(&stream->held);
+	token_watch_end(&stream->watch);
 	free(stream);
 }
 
@@ -117,7 +119,7 @@ static void stream_end(struct event_stream *stream)
 
 static void stream_send(struct event_stream *stream, const char *text, size_t len)
 {
-	stream->sent_ms = env_mono_ms(stream->held.api->parts.env);
+	stream->sent_ms = env_mono_ms(stream->api->parts.env);
 	if (http_stream_chunk(stream->ex, text, len) > 0)
 		stream->is_full = 1;
 }
@@ -141,9 +143,10 @@ static void stream_tell(struct event_stream *stream, const char *name, const cha
 	stream_send(stream, buf_str(&out), out.len);
 }
 
-static void stream_refused(struct held *held, const char *why)
+static void on_token_end(struct token_watch *watch, const char *why)
 {
-	struct event_stream *stream = (struct event_stream *)held;
+	struct event_stream *stream =
+		(struct event_stream *)(void *)((char *)watch - offsetof(struct event_stream, watch));
 
 	stream_tell(stream, "error", NULL, why);
 	stream_end(stream);
@@ -182,8 +185,8 @@ static void page_add(void *arg, const struct store_feed_event *e)
 /* Sends the next page, which may be empty. -1: the store could not be read. */
 static int stream_go_on(struct event_stream *stream)
 {
-	struct api *api = stream->held.api;
-	struct store_scope scope = lookup_scope(&stream->held.caller);
+	struct api *api = stream->api;
+	struct store_scope scope = lookup_scope(&stream->watch.caller);
 	struct page page = { .out = &api->out, .place = stream->place };
 	int count;
 
@@ -200,7 +203,7 @@ static int stream_go_on(struct event_stream *stream)
 
 static int is_behind(const struct event_stream *stream)
 {
-	return !stream->is_full && is_before(&stream->place, &stream->held.api->event_feed->last);
+	return !stream->is_full && is_before(&stream->place, &stream->api->event_feed->last);
 }
 
 /* Serves a few, those first who have waited longest. 1: others wait; 0; -1: no store. */
@@ -258,7 +261,7 @@ static void on_drain(struct http_exchange *ex, void *arg)
 
 	(void)ex;
 	stream->is_full = 0;
-	timer_set(stream->held.api->event_feed, 0);
+	timer_set(stream->api->event_feed, 0);
 }
 
 static void on_gone(struct http_exchange *ex, void *arg)
@@ -349,6 +352,7 @@ static void stream_begin(struct api_request *request, struct event_stream *strea
 	/* How many ms a client should wait before it connects again. */
 	static const char retry[] = "retry: 2000\n\n";
 
+	stream->api = request->api;
 	stream->ex = request->ex;
 	stream->place = start->place;
 	http_reply_header(request->ex, "X-Accel-Buffering", "no");
@@ -382,7 +386,7 @@ void events_follow(struct api_request *request)
 	if (start_find(request, feed, &start))
 		return;
 	stream = xcalloc(1, sizeof(*stream));
-	if (held_begin(&stream->held, request, stream_refused)) {
+	if (token_watch_begin(&stream->watch, request, on_token_end)) {
 		free(stream);
 		return;
 	}
