@@ -87,7 +87,7 @@ struct api_config {
 	int usd_rate_count;				  /* 0 */
 	int refusals_per_minute;	/* 10; answers 401 per address, then 429 */
 	int pending_max;		/* 2048; requests that may wait for the engine, then 503 */
-	int held_max;		/* 512; of /v1/control and /v1/events, then 503 */
+	int held_max;			/* 512; of /v1/control and /v1/events, then 503 */
 	int held_owner_max;		/* 32 */
 	struct engine_limits limits;	/* all 0; shown by /v1/usage, enforced by the engine */
 	int64_t sweep_grace_ms;		/* 1 h; the engine's, to show what would be deleted */

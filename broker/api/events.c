@@ -16,11 +16,11 @@
 #include "util/alloc.h"
 #include "util/log.h"
 
-#define LOOK_MS 250	  /* how often the store is asked for new events */
-#define ERROR_MS 2000	  /* and after an error */
-#define COMMENT_MS 15000  /* after so much silence: proxies close connections without traffic */
-#define PAGE_EVENTS 100	  /* read for a stream in its turn; as many are sent at most */
-#define TURN_STREAMS 8	  /* served in one turn of the loop */
+#define LOOK_MS 250	 /* how often the store is asked for new events */
+#define ERROR_MS 2000	 /* and after an error */
+#define COMMENT_MS 15000 /* after so much silence: proxies close connections without traffic */
+#define PAGE_EVENTS 100	 /* read for a stream in its turn; as many are sent at most */
+#define TURN_STREAMS 8	 /* served in one turn of the loop */
 #define ID_SIZE 64
 
 struct event_stream {
@@ -146,7 +146,8 @@ static void stream_tell(struct event_stream *stream, const char *name, const cha
 static void on_token_end(struct token_watch *watch, const char *why)
 {
 	struct event_stream *stream =
-		(struct event_stream *)(void *)((char *)watch - offsetof(struct event_stream, watch));
+		(struct event_stream *)(void *)((char *)watch -
+						offsetof(struct event_stream, watch));
 
 	stream_tell(stream, "error", NULL, why);
 	stream_end(stream);
@@ -304,14 +305,14 @@ static int request_place(struct api_request *request, struct event_place *place,
 		return 0;
 	if (rc < 0 || id_parse(text, place, digest))
 		return api_error_set(&request->error, 400, "invalid_event_id",
-				     "after and Last-Event-ID must be the id of an event, as this "
+				     "Give after or Last-Event-ID the id of an event, as this "
 				     "route has sent it, or 0 for all events.");
 	return 1;
 }
 
 struct start {
 	struct event_place place;
-	char id[ID_SIZE];  /* of the place, if the client does not know it */
+	char id[ID_SIZE]; /* of the place, if the client does not know it */
 	int is_reset;
 };
 

@@ -3,6 +3,7 @@
 
 import json
 import socket
+import threading
 
 
 class Ended(Exception):
@@ -13,7 +14,14 @@ class Stream:
     """One connection. `id` is what a client that reconnects sends."""
 
     def __init__(self, port, token, after=None, query="", method="GET", seconds=20, buffer=None):
-        self.sock = socket.socket()
+        self.sock, self.file = socket.socket(), None
+        try:
+            self.open(port, token, after, query, method, seconds, buffer)
+        except BaseException:
+            self.close()
+            raise
+
+    def open(self, port, token, after, query, method, seconds, buffer):
         if buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         self.sock.settimeout(seconds)
@@ -88,38 +96,48 @@ class Stream:
                 return events
 
     def close(self):
-        self.file.close()
+        if self.file:
+            self.file.close()
         self.sock.close()
 
 
-class Follower:
-    """Follows over reconnects, as a client does, and keeps what it got."""
+class Follower(threading.Thread):
+    """Follows over reconnects, as a client does, and keeps what it got. `ports`: whom to ask."""
 
     def __init__(self, ports, token):
-        self.ports, self.token, self.events, self.resets, self.connects = ports, token, [], 0, 0
-        self.id, self.stream = None, None
+        super().__init__(daemon=True)
+        self.ports, self.token = ports, token
+        self.events, self.resets, self.connects = [], 0, 0
+        self.id, self.over = None, threading.Event()
+        self.start()
 
-    def step(self):
-        """The next event, or a new connection. False: nobody answers at the moment."""
-        try:
-            if not self.stream:
-                port = self.ports()[self.connects % len(self.ports())]
-                self.connects += 1
-                self.stream = Stream(port, self.token, self.id)
-                if self.stream.status != 200:
-                    raise Ended()
-            name, data = self.stream.next()
-        except (OSError, Ended, ValueError):
-            if self.stream:
-                self.stream.close()
-            self.stream = None
-            return False
-        self.id = self.stream.id
-        if name == "lease":
-            self.events.append(data)
-        self.resets += name == "reset"
-        return True
+    def run(self):
+        asked = 0
+        while not self.over.is_set():
+            ports = self.ports()
+            asked += 1
+            try:
+                stream = Stream(ports[asked % len(ports)], self.token, self.id, seconds=2)
+            except (OSError, Ended, ValueError, IndexError):
+                self.over.wait(0.05)    # it is being started
+                continue
+            try:
+                self.read(stream)
+            except (OSError, Ended, ValueError):
+                pass        # it was killed, or had nothing to say for a while
+            stream.close()
+
+    def read(self, stream):
+        if stream.status != 200:
+            raise Ended()
+        self.connects += 1
+        while not self.over.is_set():
+            name, data = stream.next()
+            if name == "lease":
+                self.events.append(data)
+            self.resets += name == "reset"
+            self.id = stream.id
 
     def close(self):
-        if self.stream:
-            self.stream.close()
+        self.over.set()
+        self.join(20)
