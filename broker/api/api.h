@@ -38,6 +38,8 @@ struct relay_config;
 #define API_IMAGES_MAX 512
 #define API_TYPES_MAX 512
 #define API_USD_RATES_MAX 16
+#define API_ORGS_MAX 64
+#define API_ORG_ACCOUNTS_MAX 16
 
 /* A class: server types in the order in which they are tried. */
 struct api_class {
@@ -58,6 +60,13 @@ struct api_type {
 	char name[32];
 };
 
+/* An organisation whose leases are created only in these accounts; the first is its default. */
+struct api_org {
+	char name[64];
+	char accounts[API_ORG_ACCOUNTS_MAX][32];
+	int account_count;
+};
+
 /* What one unit of a currency is in US dollars, in millionths. */
 struct api_usd_rate {
 	char currency[4];
@@ -76,6 +85,8 @@ struct api_config {
 	int image_count;		/* 0 */
 	struct api_type types[API_TYPES_MAX];
 	int type_count;			/* 0 */
+	struct api_org orgs[API_ORGS_MAX];
+	int org_count;			/* 0 */
 	int64_t ttl_ms;			/* 5400 s; when the client gives none */
 	int64_t ttl_max_ms;		/* 86400 s; more is reduced to it */
 	int64_t idle_ms;		/* 1800 s */
