@@ -104,9 +104,13 @@ def pipe():
 class Browser:
     """A running Chromium with a profile of its own in `folder`, removed by close()."""
 
-    def __init__(self, folder, options=()):
+    def __init__(self, folder, options=(), letters=16):
+        """`letters`: the size of text that the user wants, in pixels."""
         os.makedirs(folder, exist_ok=True)
         self.home = tempfile.mkdtemp(prefix="chromium-", dir=folder)
+        os.makedirs(self.home + "/profile/Default")
+        with open(self.home + "/profile/Default/Preferences", "w", encoding="ascii") as file:
+            json.dump({"webkit": {"webprefs": {"default_font_size": letters}}}, file)
         self.data, self.number, self.answers, self.pages = b"", 0, {}, {}
         their_input, self.input = pipe()
         self.output, their_output = pipe()
