@@ -112,6 +112,7 @@ class Browser:
         with open(self.home + "/profile/Default/Preferences", "w", encoding="ascii") as file:
             json.dump({"webkit": {"webprefs": {"default_font_size": letters}}}, file)
         self.data, self.number, self.answers, self.pages = b"", 0, {}, {}
+        self.ignored = set()  # numbers of commands whose answers nobody waits for
         their_input, self.input = pipe()
         self.output, their_output = pipe()
         with open(self.home + "/log", "wb") as log:
@@ -141,7 +142,9 @@ class Browser:
             self.data += more
         text, self.data = self.data.split(b"\0", 1)
         message = json.loads(text)
-        if "id" in message:
+        if message.get("id") in self.ignored:
+            self.ignored.remove(message["id"])
+        elif "id" in message:
             self.answers[message["id"]] = message
         elif message.get("sessionId") in self.pages:
             self.pages[message["sessionId"]].event(message["method"], message["params"])
@@ -236,6 +239,17 @@ class Node:
         self.page.call("DOM.focus", backendNodeId=self.backend)
 
 
+def below(whole, top):
+    """The ids of a node and of everything in it, in the order of reading."""
+    found, left = [], [top]
+    while left:
+        at = left.pop()
+        if at in whole:
+            found.append(at)
+            left += reversed(whole[at].get("childIds", ()))
+    return found
+
+
 def returned(done):
     if "exceptionDetails" in done:
         details = done["exceptionDetails"]
@@ -249,6 +263,7 @@ class Page:
     def __init__(self, browser, session, context, wide=1280, high=800, is_phone=False):
         self.browser, self.session, self.context = browser, session, context
         self.troubles, self.allowed, self.requests, self.loads = [], [], {}, 0
+        self.answers = []
         browser.pages[session] = self
         for domain in ("Page", "Runtime", "DOM", "Accessibility", "Network", "Log", "Audits"):
             self.call(domain + ".enable")
@@ -259,6 +274,10 @@ class Page:
 
     def call(self, method, **params):
         return self.browser.call(method, self.session, **params)
+
+    def send(self, method, **params):
+        """Without waiting for its answer."""
+        self.browser.ignored.add(self.browser.send(method, self.session, **params))
 
     # ---- events -----------------------------------------------------------------------
 
@@ -313,6 +332,27 @@ class Page:
 
     def on_Page_loadEventFired(self, _):
         self.loads += 1
+
+    # ---- answers that no daemon would give ----------------------------------------------
+
+    def replace(self, pattern, body, status=200, kind="application/json"):
+        """From now on requests whose address matches are answered with this instead."""
+        self.answers.append((pattern, body, status, kind))
+        self.call("Fetch.enable", patterns=[{"urlPattern": "*"}])
+
+    def restore(self):
+        self.answers.clear()
+        self.call("Fetch.disable")
+
+    def on_Fetch_requestPaused(self, params):
+        for pattern, body, status, kind in self.answers:
+            if re.search(pattern, params["request"]["url"]):
+                body = body if isinstance(body, bytes) else json.dumps(body).encode("ascii")
+                self.send("Fetch.fulfillRequest", requestId=params["requestId"],
+                          responseCode=status, body=base64.b64encode(body).decode("ascii"),
+                          responseHeaders=[{"name": "Content-Type", "value": kind}])
+                return
+        self.send("Fetch.continueRequest", requestId=params["requestId"])
 
     # ---- waiting ----------------------------------------------------------------------
 
@@ -375,16 +415,15 @@ class Page:
         """What a person can read."""
         return self.run("() => document.body ? document.body.innerText : ''")
 
+    def whole(self):
+        """The accessibility tree as Chromium gives it, by the nodes' ids."""
+        return {n["nodeId"]: n for n in self.call("Accessibility.getFullAXTree")["nodes"]}
+
     def tree(self):
         """The nodes of the accessibility tree in the order of reading, without ignored ones."""
-        raw = {n["nodeId"]: n for n in self.call("Accessibility.getFullAXTree")["nodes"]}
-        found, left = [], [n for n in raw.values() if "parentId" not in n]
-        while left:
-            node = left.pop()
-            if not node.get("ignored"):
-                found.append(Node(self, node))
-            left += [raw[child] for child in reversed(node.get("childIds", ())) if child in raw]
-        return found
+        whole = self.whole()
+        return [Node(self, whole[at]) for top in whole if "parentId" not in whole[top]
+                for at in below(whole, top) if not whole[at].get("ignored")]
 
     def all(self, role, name=None):
         """The nodes of a role. `name`: exactly, or a compiled pattern."""

@@ -8,6 +8,8 @@ fragment for each of them. The rules are those of WCAG 2.2, level AA, that a pro
 import collections
 import os
 
+from browser import Node, below
+
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "rules.js"),
           encoding="utf-8") as source:
     SCRIPT = source.read().split("\n", 1)[1]
@@ -61,69 +63,44 @@ def headings(page):
     return wrong
 
 
+def role_of(raw):
+    return "" if raw.get("ignored") else raw.get("role", {}).get("value", "")
+
+
 def landmarks(page):
     """One main part; all text lies in some landmark; several of a kind have names."""
-    nodes = page.tree()
-    wrong = []
-    kinds = collections.Counter(n.role for n in nodes if n.role in LANDMARKS)
-    if kinds["main"] != 1:
-        wrong.append("%d main parts" % kinds["main"])
-    for kind in ("banner", "contentinfo"):
-        if kinds[kind] > 1:
-            wrong.append("%d of %s" % (kinds[kind], kind))
+    whole = page.whole()
+    nodes = [Node(page, raw) for raw in whole.values() if role_of(raw) in LANDMARKS]
+    kinds = collections.Counter(n.role for n in nodes)
     named = collections.Counter((n.role, n.name) for n in nodes
                                 if n.role in ("navigation", "complementary", "region"))
+    wrong = [] if kinds["main"] == 1 else ["%d main parts" % kinds["main"]]
+    wrong += ["%d of %s" % (kinds[kind], kind) for kind in ("banner", "contentinfo")
+              if kinds[kind] > 1]
     wrong += ["%d of %s '%s'" % (count, role, name) for (role, name), count in named.items()
               if count > 1]
-    raw = {n.raw["nodeId"]: n.raw for n in nodes}
-    inside = set()
-
-    def mark(node_id, is_inside):
-        left = [(node_id, is_inside)]
-        while left:
-            at, known = left.pop()
-            node = raw.get(at, whole.get(at, {}))
-            known = known or node.get("role", {}).get("value") in LANDMARKS
-            if known:
-                inside.add(at)
-            left += [(child, known) for child in node.get("childIds", ())]
-    whole = {n["nodeId"]: n for n in page.call("Accessibility.getFullAXTree")["nodes"]}
-    for node in whole.values():
-        if "parentId" not in node:
-            mark(node["nodeId"], False)
     # A link that skips to the main part comes before all landmarks; live text may be anywhere.
-    skip = {child for n in nodes if n.role in ("link", "status", "alert", "log")
-            for child in descendants(whole, n.raw["nodeId"])}
-    wrong += ["text in no landmark: '%s'" % n.name[:60] for n in nodes
-              if n.role == "StaticText" and n.name.strip() and n.raw["nodeId"] not in inside
-              and n.raw["nodeId"] not in skip]
-    return wrong
-
-
-def descendants(whole, node_id):
-    found, left = [], [node_id]
-    while left:
-        at = left.pop()
-        found.append(at)
-        left += whole.get(at, {}).get("childIds", ())
-    return found
+    inside = {at for top, raw in whole.items()
+              if role_of(raw) in LANDMARKS | {"link", "status", "alert", "log"}
+              for at in below(whole, top)}
+    return wrong + ["text in no landmark: '%s'" % Node(page, raw).name[:60]
+                    for at, raw in whole.items()
+                    if role_of(raw) == "StaticText" and Node(page, raw).name.strip()
+                    and at not in inside]
 
 
 def grids(page):
     """A table is one for screen readers, too: rows, with headers in them, whatever its layout."""
-    whole = {n["nodeId"]: n for n in page.call("Accessibility.getFullAXTree")["nodes"]}
-    wrong = []
-    for node in page.tree():
-        if node.role == "table":
-            roles = collections.Counter(whole[d]["role"]["value"] for d in
-                                        descendants(whole, node.raw["nodeId"]) if d in whole
-                                        and "role" in whole[d] and not whole[d].get("ignored"))
+    whole, wrong, found = page.whole(), [], 0
+    for top, raw in whole.items():
+        if role_of(raw) == "table":
+            found += 1
+            roles = collections.Counter(role_of(whole[at]) for at in below(whole, top))
             if not roles["row"] or not roles["columnheader"]:
                 wrong.append("table '%s' has %d rows and %d column headers" % (
-                    node.name, roles["row"], roles["columnheader"]))
+                    Node(page, raw).name, roles["row"], roles["columnheader"]))
     expected = page.run("() => [...document.querySelectorAll('table')].filter(t =>"
                         " t.checkVisibility() && t.role !== 'presentation').length")
-    found = len(page.all("table"))
     if found != expected:
         wrong.append("%d of %d tables are tables for a screen reader" % (found, expected))
     return wrong

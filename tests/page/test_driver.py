@@ -120,6 +120,15 @@ class Driver(unittest.TestCase):
                          ("GET", 200, "z"))
         self.assertIn(request["bytes"] // 1000, (5,))
 
+    def test_answers_can_be_replaced(self):
+        page = self.open(script="fetch('/x').then(r => r.json()).then(v => {"
+                         " document.getElementById('said').textContent = v.said; })")
+        page.replace("/x$", {"said": "something else"})
+        page.reload()
+        page.wait("() => document.getElementById('said').textContent === 'something else'")
+        page.restore()
+        page.allow("404|JSON")
+
     def test_screenshots_are_of_the_whole_page(self):
         page = self.open("<div style='height:3000px'></div>")
         page.size(360, 640, is_phone=True)
