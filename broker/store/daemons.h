@@ -13,7 +13,7 @@
 #define STORE_DAEMON_ID_SIZE 33
 #define STORE_PEER_KEY_SIZE 32
 /* The newest schema of the leases that this version knows, of whatever database. */
-#define STORE_SCHEMA 16
+#define STORE_SCHEMA 17
 
 struct store_daemon {
 	char id[STORE_DAEMON_ID_SIZE]; /* 32 hex digits, random, new at each start */

@@ -19,7 +19,7 @@
 #define PG_STATEMENTS 512 /* slots, a power of two; at most 3/4 are used */
 #define PG_PARAMS_MAX 96
 #define PG_OPTIONS_MAX 80
-#define PG_SCHEMA_NEWEST 16 /* of the migrations in schema.c */
+#define PG_SCHEMA_NEWEST 17 /* of the migrations in schema.c */
 #define PG_STATE_SIZE 6	    /* an SQLSTATE */
 
 /* The types of the schema: these are the OIDs that the server knows them by. */

@@ -36,10 +36,8 @@ static const struct pg_migration {
 	int number, oldest;
 	const char *sql;
 } migrations[] = {
-	{ 13, 13, pg_schema_13 },
-	{ 14, 13, pg_schema_14 },
-	{ 15, 13, pg_schema_15 },
-	{ 16, 13, pg_schema_16 },
+	{ 13, 13, pg_schema_13 }, { 14, 13, pg_schema_14 }, { 15, 13, pg_schema_15 },
+	{ 16, 13, pg_schema_16 }, { 17, 13, pg_schema_17 },
 };
 
 #define NEWEST PG_SCHEMA_NEWEST

@@ -10,3 +10,4 @@ extern const char pg_schema_13[];
 extern const char pg_schema_14[];
 extern const char pg_schema_15[];
 extern const char pg_schema_16[];
+extern const char pg_schema_17[];

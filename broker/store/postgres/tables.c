@@ -207,4 +207,15 @@ const char pg_schema_16[] =
 	" ADD COLUMN blocked_class bigint NOT NULL DEFAULT 0,"
 	" ADD COLUMN blocked text COLLATE \"C\" NOT NULL DEFAULT '',"
 	" ADD COLUMN verified_ms bigint NOT NULL DEFAULT 0;";
+
+/*
+ * Numbers of events are given before they are committed, and transactions end in any order: who follows
+ * them reads by the transaction, and only below the oldest that still runs.
+ */
+const char pg_schema_17[] =
+	"ALTER TABLE token ADD COLUMN used_ms bigint NOT NULL DEFAULT 0,"
+	" ADD COLUMN label text COLLATE \"C\" NOT NULL DEFAULT '',"
+	" ADD COLUMN rotated_from text COLLATE \"C\" NOT NULL DEFAULT '';"
+	"ALTER TABLE event ADD COLUMN commit_xid xid8 NOT NULL DEFAULT pg_current_xact_id();"
+	"CREATE INDEX event_commit ON event(commit_xid, n);";
 /* clang-format on */

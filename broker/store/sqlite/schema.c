@@ -334,6 +334,10 @@ static const char *const migrations[] = {
 	" WITHOUT ROWID;",
 	/* 16: what the owners of accounts tell others; of a file there is only one daemon */
 	"",
+	/* 17: when a token was last used, what it is for, and the one that it replaces */
+	"ALTER TABLE token ADD COLUMN used_ms INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE token ADD COLUMN label TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE token ADD COLUMN rotated_from TEXT NOT NULL DEFAULT '';",
 };
 
 /* clang-format on */
