@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """A broker as its operator sees it on an ordinary day, and the page opened on it."""
 
+import http.client
+import json
 import os
-import secrets
 import sys
-import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "api"), HERE]
@@ -29,7 +29,7 @@ class Desk:
         self.west = West()
         self.broker = None
         try:
-            options.setdefault("limits", "max_active_per_owner = 40")
+            options.setdefault("limits", "max_active_per_owner = 3")
             self.broker = Broker(accounts=self.west.section, create_wait="5s", release_wait="5s",
                                  sim_options=("--speed", "1000"), **options)
             until(self.is_priced, why="the catalogue was not read")
@@ -73,8 +73,23 @@ class Desk:
         self.broker.cloud_ask("POST", "/servers/%s/actions/change_protection" % server["id"],
                               {"delete": True, "rebuild": True})
 
+    def block_west(self):
+        """The provider no longer accepts the second account's token; a create finds out."""
+        port = self.west.section.split("endpoint = http://127.0.0.1:")[1].split("/")[0]
+        connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=10)
+        connection.request("POST", "/_sim/token",
+                           json.dumps({"token": CLOUD_TOKEN, "revoked": True}))
+        connection.getresponse().read()
+        connection.close()
+        self.ask("POST", "/v1/leases", self.broker.admin, cli_body(provider="west"), LATER)
+        until(lambda: any(one["blocked"] for one in self.ask(
+            "GET", "/v1/providers", self.broker.admin).json["providers"]))
+
     def fill(self):
         bob = self.broker.bob
+        self.create("done-yesterday")
+        self.release("done-yesterday")
+        until(lambda: self.lease("done-yesterday")["cleanup"]["state"] == "done")
         self.create("web-frontend")
         self.create("nightly-build", bob, **{"class": "fast"})
         self.create("bisect-4711", **{"class": "tiny"})
@@ -84,15 +99,16 @@ class Desk:
         self.protect("left-behind")
         self.release("left-behind")
         until(lambda: "attention" in self.lease("left-behind"))
-        self.create("done-yesterday")
-        self.release("done-yesterday")
-        until(lambda: self.lease("done-yesterday")["cleanup"]["state"] == "done")
         # The first type is sold out, and the next one takes its time.
         self.broker.sim("POST", "/_sim/faults", {
             "match": {"op": "s.create"}, "count": 1, "fault": {"kind": "sold_out"}})
         self.broker.sim("POST", "/_sim/config", {"boot_ms": 100000000})
         self.create("still-starting", bob, LATER, **{"class": "large"})
         until(lambda: len(self.lease("still-starting").get("provisioningAttempts", ())) > 0)
+        self.broker.sim("POST", "/_sim/config", {"boot_ms": 20000})
+        # Alice has three: two active, and one that is left.
+        self.create("waits-its-turn", None, LATER, waitForCapacity=3600)
+        self.block_west()
         self.run = self.make_run("make -j8 check", "nightly", self.leases["nightly-build"], bob)
 
     def make_run(self, command, label, lease=None, token=None, log="all tests passed\n", **more):
@@ -117,3 +133,46 @@ class Desk:
         if self.broker:
             self.broker.close()
         self.west.close()
+
+
+class PageCase(unittest.TestCase):
+    """One broker and one browser for all tests of a class. Whatever goes wrong in a page fails
+    its test."""
+
+    desk_options = {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.desk = Desk(**cls.desk_options)
+        try:
+            cls.browser = Browser(OUT)
+        except BaseException:
+            cls.desk.close()
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.browser.close()
+        cls.desk.close()
+
+    @property
+    def origin(self):
+        return "http://127.0.0.1:%d" % self.desk.broker.port
+
+    def open(self, path="/", **options):
+        page = self.browser.page(**options)
+        self.addCleanup(page.close)
+        self.addCleanup(lambda: page.check(self.origin))
+        page.go(self.origin + path)
+        return page
+
+    def sign_in(self, page, token):
+        page.fill("textbox", TOKEN, token)
+        page.press("Enter")
+
+    def at(self, path="/", token=None, **options):
+        """A page that is signed in, by default as an admin."""
+        page = self.open(path, **options)
+        self.sign_in(page, token or self.desk.broker.admin)
+        page.find("navigation", VIEWS)
+        return page
