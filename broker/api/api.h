@@ -98,8 +98,8 @@ struct api_config {
 	int usd_rate_count;				  /* 0 */
 	int refusals_per_minute;	/* 10; answers 401 per address, then 429 */
 	int pending_max;		/* 2048; requests that may wait for the engine, then 503 */
-	int controls_max;		/* 512; sockets of GET /v1/control, then 503 */
-	int controls_owner_max;		/* 32 */
+	int held_max;			/* 512; of /v1/control and /v1/events, then 503 */
+	int held_owner_max;		/* 32 */
 	struct engine_limits limits;	/* all 0; shown by /v1/usage, enforced by the engine */
 	int64_t sweep_grace_ms;		/* 1 h; the engine's, to show what would be deleted */
 	int sweep_deletes;		/* 0 */
@@ -145,6 +145,11 @@ int api_reload(struct api *api, const struct api_config *config, struct err *err
 
 /* How many requests wait for the engine. */
 size_t api_pending(const struct api *api);
+
+/*
+ * Call it before http_server_drain: ends the streams of events, which have no end of their own.
+ */
+void api_drain(struct api *api);
 
 /*
  * Call it after fleet_stop and runs_stop, which finish every request, and before the base and

@@ -87,11 +87,11 @@ void daemon_api_config(const struct daemon *d, const struct config *c, struct ap
 	ret->run_log_max = (size_t)c->run_log_mib << 20;
 	/* Requests that do not wait for a machine always have room. */
 	ret->pending_max = (int)d->config->max_waiting + PENDING_MORE;
-	/* Sockets stay open: they must leave places for requests. */
-	if (ret->controls_max > (int)d->max_connections / 4)
-		ret->controls_max = (int)d->max_connections / 4;
-	if (ret->controls_owner_max > ret->controls_max / 2)
-		ret->controls_owner_max = ret->controls_max / 2;
+	/* They stay open: they must leave places for requests. */
+	if (ret->held_max > (int)d->max_connections / 4)
+		ret->held_max = (int)d->max_connections / 4;
+	if (ret->held_owner_max > ret->held_max / 2)
+		ret->held_owner_max = ret->held_max / 2;
 }
 
 static void tls_replace(struct daemon *d, struct ssl_ctx_st *fresh)

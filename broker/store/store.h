@@ -448,6 +448,43 @@ typedef int (*store_event_fn)(void *arg, const struct store_event *event);
 int store_event_each(struct store *store, int64_t lease_n, int64_t after, int limit,
 		     store_event_fn fn, void *arg, struct err *err);
 
+/* ---- the timelines of all leases, followed (event_rows.c) ---- */
+
+/*
+ * A place in the order of all events. Who has read up to store_event_last() has read all that were
+ * committed before, and whatever is committed later comes after it: none is missed, and none is read
+ * twice. `commit` is the number of the transaction that wrote the event; 0 in SQLite, where one
+ * writer's numbers are in this order.
+ */
+struct event_place {
+	int64_t commit, n; /* 0, 0: before the first event */
+};
+
+/* An event of any lease, as one who follows them gets it. */
+struct store_feed_event {
+	struct event_place place;
+	struct store_event event;
+	/* The digest of what it says: another event in its place, as after a backup was put back,
+	 * has another one. Never 0. */
+	uint32_t digest;
+	int is_visible; /* to the scope that was asked for; if not, what follows is empty */
+	char lease[24], slug[48], account[32];
+};
+typedef void (*store_feed_fn)(void *arg, const struct store_feed_event *event);
+
+/* The newest place that may be read up to. With PostgreSQL, events wait here for older transactions. */
+int store_event_last(struct store *store, struct event_place *ret, struct err *err);
+/* The event at this place. 0, 1 none (it was never there, or is pruned), -1. Nothing is visible. */
+int store_event_at(struct store *store, const struct event_place *place,
+		   struct store_feed_event *ret, struct err *err);
+/*
+ * The events after `after` and up to `last`, in their order, at most `limit`, visible or not. How many
+ * there were: fewer than `limit` means that they were all. -1: error.
+ */
+int store_event_feed(struct store *store, const struct store_scope *scope,
+		     const struct event_place *after, const struct event_place *last, int limit,
+		     store_feed_fn fn, void *arg, struct err *err);
+
 /* ---- idempotency --------------------------------------------------------------------- */
 
 struct store_idempotency {

@@ -71,6 +71,7 @@ SQLITE_ONLY = {
     "failover": "it has servers of its own",
     "files": "secrets and configuration do not depend on the store",
     "hostile": "it ends in the parser, before the store",
+    "journal": "the journal does not depend on the store",
     "lock": "it takes the lock of the file",
     "migrate": "it has a server of its own",
     "misbehave": "providers do not depend on the store",
