@@ -235,7 +235,11 @@ const char pg_schema_16[] =
 	" IF TG_OP <> 'DELETE' THEN PERFORM spend_add(NEW, 1); END IF;" \
 	" RETURN NULL; END $$;" \
 	"CREATE TRIGGER charge_changed AFTER INSERT OR UPDATE OR DELETE ON charge" \
-	" FOR EACH ROW EXECUTE FUNCTION charge_spend();"
+	" FOR EACH ROW EXECUTE FUNCTION charge_spend();" \
+	"CREATE FUNCTION lease_uncharge() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN" \
+	" DELETE FROM charge WHERE lease = OLD.n; RETURN NULL; END $$;" \
+	"CREATE TRIGGER lease_uncharged AFTER DELETE ON lease" \
+	" FOR EACH ROW EXECUTE FUNCTION lease_uncharge();"
 
 const char pg_schema_17[] =
 	"ALTER TABLE token ADD COLUMN used_ms bigint NOT NULL DEFAULT 0,"

@@ -370,7 +370,9 @@ static const char *const migrations[] = {
 	SPEND_TOTALS("NEW", "NEW.currency", "NEW.reserved_micros - OLD.reserved_micros",
 		     "NEW.settled_micros - OLD.settled_micros") "END;"
 	"CREATE TRIGGER charge_priced AFTER UPDATE ON charge WHEN NEW.currency <> OLD.currency BEGIN "
-	SPEND_TAKE("OLD") SPEND_ADD("NEW") "END;",
+	SPEND_TAKE("OLD") SPEND_ADD("NEW") "END;"
+	"CREATE TRIGGER lease_uncharged AFTER DELETE ON lease BEGIN"
+	" DELETE FROM charge WHERE lease = OLD.n; END;",
 };
 
 /* clang-format on */

@@ -6,6 +6,7 @@
 
 #include "unit/test.h"
 #include "scratch.h"
+#include "store/rows.h"
 #include "util/text.h"
 
 #define LEASES 12
@@ -136,6 +137,35 @@ static void charges_are_returned_as_they_were_put(void **state)
 	assert_int_equal(got.months[0].settled_micros, 5);
 }
 
+static void a_lease_takes_its_charges_with_it(void **state)
+{
+	const struct charges put = { .currency = "EUR",
+				     .count = 1,
+				     .months = { { MONTH_MS, 7, 3 } } };
+	struct charges got;
+	struct statement *stmt;
+	struct err err = { 0 };
+
+	(void)state;
+	leases_insert();
+	scratch_begin();
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(store_charges_put(store, &leases[i], &put, 1, NULL), 0);
+	scratch_commit();
+	scratch_begin();
+	stmt = store_prepare(store, "DELETE FROM lease WHERE n = ?1", NULL);
+	assert_non_null(stmt);
+	bind_number(stmt, 1, leases[0].n);
+	assert_int_equal(store_run(store, stmt, "deleting a lease", NULL), 0);
+	scratch_commit();
+	assert_int_equal(store_charges_get(store, leases[0].n, &got, NULL), 0);
+	assert_int_equal(got.count, 0);
+	assert_int_equal(store_charges_get(store, leases[1].n, &got, NULL), 0);
+	assert_int_equal(got.count, 1);
+	if (store_check(store, &err))
+		fail_msg("%s", err.text);
+}
+
 static void leases_without_a_charge_in_a_month_are_found_in_steps(void **state)
 {
 	const struct charges put = { .count = 1, .months = { { MONTH_MS, 7, 0 } } };
@@ -203,6 +233,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_totals_of_a_month_are_what_adding_up_would_say),
 		TEST(charges_are_returned_as_they_were_put),
+		TEST(a_lease_takes_its_charges_with_it),
 		TEST(leases_without_a_charge_in_a_month_are_found_in_steps),
 		TEST(a_check_finds_spend_that_is_not_what_the_leases_say),
 	};
