@@ -29,6 +29,7 @@ struct event_stream {
 	TAILQ_ENTRY(event_stream) entry;
 	struct http_exchange *ex;
 	struct event_place place; /* all up to it was sent, or is not for this caller */
+	struct event_place told;  /* of the last id that was sent */
 	int64_t sent_ms;	  /* when something was sent last; monotonic clock */
 	int is_full;		  /* waits for the client to read */
 };
@@ -156,6 +157,7 @@ static void on_token_end(struct token_watch *watch, const char *why)
 struct page {
 	struct buf *out;
 	struct event_place place; /* of the last one read */
+	struct event_place told;  /* of the last one that the caller may see */
 };
 
 static void page_add(void *arg, const struct store_feed_event *e)
@@ -167,6 +169,7 @@ static void page_add(void *arg, const struct store_feed_event *e)
 	page->place = e->place;
 	if (!e->is_visible)
 		return;
+	page->told = e->place;
 	id_print(id, &e->place, e->digest);
 	api_error_scrub(e->event.text, clean, sizeof(clean));
 	buf_addf(page->out, "id: %s\nevent: lease\ndata: ", id);
@@ -188,7 +191,7 @@ static int stream_go_on(struct event_stream *stream)
 {
 	struct api *api = stream->api;
 	struct store_scope scope = lookup_scope(&stream->watch.caller);
-	struct page page = { .out = &api->out, .place = stream->place };
+	struct page page = { .out = &api->out, .place = stream->place, .told = stream->told };
 	int count;
 
 	buf_clear(&api->out);
@@ -196,6 +199,7 @@ static int stream_go_on(struct event_stream *stream)
 				 PAGE_EVENTS, page_add, &page, NULL);
 	if (count < 0)
 		return -1;
+	stream->told = page.told;
 	stream->place = count < PAGE_EVENTS ? api->event_feed->last : page.place;
 	if (api->out.len)
 		stream_send(stream, buf_str(&api->out), api->out.len);
@@ -231,15 +235,32 @@ static int feed_turn(struct event_feed *feed)
 	return 0;
 }
 
+/*
+ * A comment; with an id, if there were events that the client may not see: else it would have to be
+ * spared those again when it reconnects, and its last event may have been pruned by then.
+ */
+static void stream_comment(struct event_stream *stream)
+{
+	struct store_feed_event event;
+	char text[ID_SIZE + 32] = ": nothing new\n\n", id[ID_SIZE];
+
+	if (is_before(&stream->told, &stream->place) &&
+	    store_event_at(stream->api->parts.reader, &stream->place, &event, NULL) == 0) {
+		id_print(id, &stream->place, event.digest);
+		snprintf(text, sizeof(text), ": nothing new\nid: %s\n\n", id);
+		stream->told = stream->place;
+	}
+	stream_send(stream, text, strlen(text));
+}
+
 static void feed_comment(struct event_feed *feed)
 {
-	static const char comment[] = ": nothing new\n\n";
 	int64_t before_ms = env_mono_ms(feed->api->parts.env) - COMMENT_MS;
 	struct event_stream *stream;
 
 	TAILQ_FOREACH(stream, &feed->streams, entry) {
 		if (!stream->is_full && stream->sent_ms <= before_ms)
-			stream_send(stream, comment, sizeof(comment) - 1);
+			stream_comment(stream);
 	}
 }
 
@@ -355,7 +376,7 @@ static void stream_begin(struct api_request *request, struct event_stream *strea
 
 	stream->api = request->api;
 	stream->ex = request->ex;
-	stream->place = start->place;
+	stream->place = stream->told = start->place;
 	http_reply_header(request->ex, "X-Accel-Buffering", "no");
 	http_reply_close(request->ex);
 	http_exchange_on_gone(request->ex, on_gone, stream);

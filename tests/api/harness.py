@@ -68,6 +68,7 @@ SQLITE_ONLY = {
     "clock": "clocks do not depend on the store; PostgreSQL's clock is tests/faults/storm's",
     "copies": "it copies, moves and replaces the file",
     "disk": "it fills the disk that the file is on",
+    "event_order": "it has several daemons",
     "failover": "it has servers of its own",
     "files": "secrets and configuration do not depend on the store",
     "hostile": "it ends in the parser, before the store",

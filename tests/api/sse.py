@@ -65,8 +65,8 @@ class Stream:
         while True:
             line = self.text()
             if not line:
+                self.id = number if number is not None else self.id
                 if data:
-                    self.id = number if number is not None else self.id
                     return name, json.loads("\n".join(data))
                 name, number = "message", None
                 continue
@@ -84,6 +84,15 @@ class Stream:
                 self.retry = int(value)
             else:
                 raise AssertionError("unknown field: " + line)
+
+    def wait_for_id(self):
+        """Until an id comes without an event."""
+        before = self.id
+        while self.id == before:
+            line = self.text()
+            assert not line or line[0] == ":" or line.startswith("id: "), line
+            self.comments += line.startswith(":")
+            self.id = line[4:] if line.startswith("id: ") else self.id
 
     def until(self, found):
         """Events of leases up to the first that is `found`; all of them."""

@@ -77,6 +77,18 @@ class Stories(Case):
         with self.assertRaises(TimeoutError):
             outside.next()
 
+    def test_the_id_of_what_others_did(self):
+        """Who hears nothing for long has an id that is not old, all the same."""
+        token = self.broker.token("ann@example.com", "elsewhere", "reader")
+        stream = self.follow(token, seconds=30)
+        self.assertEqual(stream.next()[0], "hello")
+        first = stream.id
+        self.life()
+        stream.wait_for_id()
+        self.assertEqual(stream.comments, 1)
+        self.assertNotEqual(stream.id, first)
+        self.assertEqual(self.follow(token, after=stream.id).next(), ("hello", {}))
+
     def test_a_shared_lease_is_heard_of(self):
         lease = self.create()
         stream = self.follow(self.broker.bob)
