@@ -222,7 +222,7 @@ void config_compare(const struct config *old, const struct config *now, struct c
 	} sections[] = {
 		{ SECTION_SERVER, "[server]" }, { SECTION_STORE, "[store]" },
 		{ SECTION_SWEEP, "[sweep]" },	{ SECTION_RUNS, "[runs]" },
-		{ SECTION_LIMITS, "[limits]" },
+		{ SECTION_HISTORY, "[history]" }, { SECTION_LIMITS, "[limits]" },
 	};
 
 	buf_init(&ret->applied, CONFIG_CHANGES_MAX);

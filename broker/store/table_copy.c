@@ -14,7 +14,7 @@
 /* How much may be sent before waiting for an answer. */
 #define AHEAD_ROWS 500
 #define AHEAD_BYTES (1 << 20)
-#define KEY_MAX 4
+#define KEY_MAX 5
 #define SQL_MAX 8192
 
 /* What must not be copied: where the file is, its pair, and the mark itself. */

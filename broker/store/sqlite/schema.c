@@ -334,10 +334,22 @@ static const char *const migrations[] = {
 	" WITHOUT ROWID;",
 	/* 16: what the owners of accounts tell others; of a file there is only one daemon */
 	"",
-	/* 17: when a token was last used, what it is for, and the one that it replaces */
+	/*
+	 * 17: when a token was last used, what it is for, and the one that it replaces; and what
+	 * pruning needs (store/history.h): the ended leases by age, what refers to them, and what stays
+	 * of them in usage reports.
+	 */
 	"ALTER TABLE token ADD COLUMN used_ms INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE token ADD COLUMN label TEXT NOT NULL DEFAULT '';"
-	"ALTER TABLE token ADD COLUMN rotated_from TEXT NOT NULL DEFAULT '';",
+	"ALTER TABLE token ADD COLUMN rotated_from TEXT NOT NULL DEFAULT '';"
+	"CREATE TABLE past_usage("
+	" month_ms INTEGER NOT NULL, account TEXT NOT NULL, owner TEXT NOT NULL, org TEXT NOT NULL,"
+	" type TEXT NOT NULL, leases INTEGER NOT NULL, runtime_ms INTEGER NOT NULL,"
+	" PRIMARY KEY(month_ms, account, owner, org, type)) WITHOUT ROWID;"
+	"CREATE INDEX lease_history ON lease(account, updated_ms) WHERE cleanup = 4 AND state > 1"
+	" AND retained = 0 AND retention = 0 AND attention = '' AND due_ms = 0;"
+	"CREATE INDEX idempotency_lease ON idempotency(lease);"
+	"CREATE INDEX stray_lease ON stray(account, lease);",
 };
 
 /* clang-format on */
@@ -532,8 +544,10 @@ static const struct schema_check checks[] = {
 	  "SELECT count(*) FROM resource WHERE lease <> 0 AND lease NOT IN (SELECT n FROM lease)" },
 	{ "attempts without a lease",
 	  "SELECT count(*) FROM attempt WHERE lease NOT IN (SELECT n FROM lease)" },
+	/* Those of leases that were pruned stay. */
 	{ "costs without a resource",
-	  "SELECT count(*) FROM cost WHERE resource NOT IN (SELECT n FROM resource)" },
+	  "SELECT count(*) FROM cost WHERE lease IN (SELECT n FROM lease)"
+	  " AND resource NOT IN (SELECT n FROM resource)" },
 	{ "heartbeats without a lease",
 	  "SELECT count(*) FROM beat WHERE lease NOT IN (SELECT n FROM lease)" },
 	{ "shares without a lease",

@@ -95,6 +95,7 @@ const struct backend backend_sqlite = {
 	.snapshot_end = sqlite_snapshot_end,
 	.touch_many = touch_many,
 	.create_lock = create_lock,
+	.shrink = sqlite_shrink,
 	.prepare = sqlite_prepare,
 	.run = sqlite_run,
 	.run_one = sqlite_run_one,
