@@ -160,6 +160,9 @@ void core_history_due(struct core *core)
 	int64_t now = core_now(core);
 	struct err err = { 0 };
 
+	/* The clock was ahead. */
+	if (h->due_ms > now + ROUND_MS)
+		h->due_ms = now + FIRST_MS;
 	if (!h->due_ms || h->due_ms > now)
 		return;
 	if (core->draining || core->resting || store_state(core->store) != STORE_WRITABLE) {
