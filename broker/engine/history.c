@@ -20,7 +20,7 @@
 #define MINUTE_MS (INT64_C(60) * 1000)
 #define DAY_MS (24 * 60 * MINUTE_MS)
 /* The first round after a start; between two; and after one that left an account out. */
-#define FIRST_MS MINUTE_MS
+#define FIRST_MS (10 * INT64_C(1000))
 #define ROUND_MS (60 * MINUTE_MS)
 #define AGAIN_MS (5 * MINUTE_MS)
 /* Between two steps; and until the next look while the store has no room, or the core ends. */
