@@ -118,17 +118,15 @@ static int sweep_mode_set(void *section, const char *value, struct err *err)
 	return 0;
 }
 
-/* Not less than clients, operators and bills look back, and sweeps and clocks take to be trusted. */
+/* 0: for ever. Not less than people look back, and than sweeps and clocks take to be trusted. */
 static int history_keep_set(void *section, const char *value, struct err *err)
 {
 	struct config *c = section;
 	int64_t ms;
 
-	if (duration_parse(value, 0, 36500 * DAY, &ms, err) < 0)
+	if (duration_parse(value, 0, 0, &ms, NULL) < 0 &&
+	    duration_parse(value, HISTORY_KEEP_LEAST, 3650 * DAY, &ms, err) < 0)
 		return -1;
-	if (ms && ms < HISTORY_KEEP_LEAST)
-		return err_set(err, ERR_INVALID, "'%s' is less than 7d; 0 keeps ended leases for ever",
-			       value);
 	c->history_keep_ms = ms;
 	return 0;
 }

@@ -40,7 +40,8 @@ int store_history_next(struct store *store, const char *account, int64_t before_
 {
 	struct statement *stmt =
 		store_prepare(store,
-			      "SELECT c.updated_ms, c.n, c.id, CASE WHEN " MAY_GO " THEN 1 ELSE 0 END"
+			      "SELECT c.updated_ms, c.n, c.id, CASE WHEN " MAY_GO
+			      " THEN 1 ELSE 0 END"
 			      " FROM (SELECT n, id, updated_ms, ended_ms FROM lease"
 			      " INDEXED BY lease_history WHERE account = ?1 AND " ENDED
 			      " AND updated_ms < ?2 AND (updated_ms, n) > (?3, ?4)"
@@ -90,8 +91,8 @@ static int usage_keep(struct store *store, int64_t n, struct err *err)
 	statement_end(stmt);
 	stmt = store_prepare(store,
 			     "INSERT INTO past_usage(month_ms, account, owner, org, type, leases, runtime_ms)"
-			     " SELECT CAST(?2 AS BIGINT), account, owner, org, server_type, 1, CASE WHEN ended_ms > " BEGUN
-			     " THEN ended_ms - (" BEGUN ") ELSE 0 END FROM lease WHERE n = ?1"
+			     " SELECT CAST(?2 AS BIGINT), account, owner, org, server_type, 1,"
+			     " CASE WHEN ended_ms > " BEGUN " THEN ended_ms - (" BEGUN ") ELSE 0 END FROM lease WHERE n = ?1"
 			     " ON CONFLICT(month_ms, account, owner, org, type) DO UPDATE SET"
 			     " leases = past_usage.leases + 1,"
 			     " runtime_ms = past_usage.runtime_ms + excluded.runtime_ms",
@@ -162,7 +163,8 @@ int store_history_drop(struct store *store, const char *account, int64_t n, stru
 			       rows_drop(store, "DELETE FROM share WHERE lease = ?1", n, err) ||
 			       rows_drop(store, "DELETE FROM sharing WHERE lease = ?1", n, err) ||
 			       rows_drop(store, "DELETE FROM telemetry WHERE lease = ?1", n, err) ||
-			       rows_drop(store, "DELETE FROM idempotency WHERE lease = ?1", n, err) ||
+			       rows_drop(store, "DELETE FROM idempotency WHERE lease = ?1", n,
+					 err) ||
 			       rows_drop(store, "DELETE FROM lease WHERE n = ?1", n, err) ?
 		       -1 :
 		       0;

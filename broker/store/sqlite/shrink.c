@@ -62,7 +62,8 @@ void shrink_enable(struct store *store)
 	    stat(store->name, &st))
 		return;
 	/* The log takes the copy, and then the file; the copy itself may be on the same disk. */
-	if (room >= 0 && (st.st_size > COPY_MOST || room < 2 * (int64_t)st.st_size + RESERVE_BYTES)) {
+	if (room >= 0 &&
+	    (st.st_size > COPY_MOST || room < 2 * (int64_t)st.st_size + RESERVE_BYTES)) {
 		log_notice(LOG_FIELDS({ "event", "store.copy_put_off" }),
 			   "%s does not become smaller when leases are pruned: it would have to be copied "
 			   "once, at a start, which takes %" PRId64 " MiB of free disk%s",
@@ -71,9 +72,11 @@ void shrink_enable(struct store *store)
 		return;
 	}
 	log_info(LOG_FIELDS({ "event", "store.copy" }),
-		 "copying %s once, so that it can become smaller when leases are pruned", store->name);
+		 "copying %s once, so that it can become smaller when leases are pruned",
+		 store->name);
 	if (copy(store) == 0)
 		try_exec(store, "PRAGMA wal_checkpoint(TRUNCATE)");
+	guard_written(store);
 }
 
 int sqlite_shrink(struct store *store, int pages, int *ret_left, struct err *err)

@@ -42,8 +42,13 @@ static struct resource resource_of(const struct lease *l, uint32_t kind, uint32_
 				   const char *id)
 {
 	struct resource r = {
-		.lease = l->n, .attempt = 1, .kind = kind, .state = state, .ours = 1,
-		.created_ms = CREATED_MS, .changed_ms = ENDED_MS,
+		.lease = l->n,
+		.attempt = 1,
+		.kind = kind,
+		.state = state,
+		.ours = 1,
+		.created_ms = CREATED_MS,
+		.changed_ms = ENDED_MS,
 	};
 
 	TEXT_SET(r.account, l->account);
@@ -55,7 +60,10 @@ static struct resource resource_of(const struct lease *l, uint32_t kind, uint32_
 static struct cost bill_of(const struct lease *l, const struct resource *r)
 {
 	struct cost c = {
-		.resource = r->n, .lease = l->n, .from_ms = CREATED_MS, .to_ms = ENDED_MS,
+		.resource = r->n,
+		.lease = l->n,
+		.from_ms = CREATED_MS,
+		.to_ms = ENDED_MS,
 		.terms = { .hour_micros = 62500, .unit_ms = 3600000, .currency = "EUR" },
 	};
 
@@ -364,14 +372,17 @@ static void lease_change(void (*change)(struct lease *l))
 	scratch_commit();
 }
 
-#define LEASE_STAYS(name, statement) \
-	static void name##_change(struct lease *l) { statement; } \
-	static void name(void **state) \
-	{ \
-		(void)state; \
-		assert_int_equal(may_go(), 1); \
-		lease_change(name##_change); \
-		assert_int_equal(may_go(), 0); \
+#define LEASE_STAYS(name, statement)               \
+	static void name##_change(struct lease *l) \
+	{                                          \
+		statement;                         \
+	}                                          \
+	static void name(void **state)             \
+	{                                          \
+		(void)state;                       \
+		assert_int_equal(may_go(), 1);     \
+		lease_change(name##_change);       \
+		assert_int_equal(may_go(), 0);     \
 	}
 
 LEASE_STAYS(what_is_live_stays, l->state = LEASE_ACTIVE)
@@ -408,10 +419,16 @@ static void row_set(struct resource *r, uint32_t state)
 static void a_resource_that_may_exist_keeps_it(void **state)
 {
 	static const uint32_t states[] = {
-		LESSOR_STATE_INTENDED, LESSOR_STATE_UNKNOWN, LESSOR_STATE_PRESENT,
-		LESSOR_STATE_DELETING, LESSOR_STATE_RETAINED, LESSOR_STATE_DISOWNED,
-		LESSOR_STATE_DELETE_AUTHORIZED, LESSOR_STATE_DELETE_UNKNOWN,
-		LESSOR_STATE_UNPROTECT_AUTHORIZED, LESSOR_STATE_UNPROTECT_UNKNOWN,
+		LESSOR_STATE_INTENDED,
+		LESSOR_STATE_UNKNOWN,
+		LESSOR_STATE_PRESENT,
+		LESSOR_STATE_DELETING,
+		LESSOR_STATE_RETAINED,
+		LESSOR_STATE_DISOWNED,
+		LESSOR_STATE_DELETE_AUTHORIZED,
+		LESSOR_STATE_DELETE_UNKNOWN,
+		LESSOR_STATE_UNPROTECT_AUTHORIZED,
+		LESSOR_STATE_UNPROTECT_UNKNOWN,
 	};
 	struct resource row;
 
@@ -494,7 +511,9 @@ static void an_open_bill_keeps_it(void **state)
 
 static void an_orphan_of_it_keeps_it(void **state)
 {
-	struct orphan s = { .account = "other", .kind = LESSOR_KIND_SERVER, .id = "77", .lease = OLD };
+	struct orphan s = {
+		.account = "other", .kind = LESSOR_KIND_SERVER, .id = "77", .lease = OLD
+	};
 
 	(void)state;
 	scratch_begin();

@@ -186,7 +186,8 @@ static void ask_everything(void)
 		assert_int_equal(store_lease_visible(store, "cbx_x", &scopes[i], &l, NULL), 1);
 		assert_int_equal(store_lease_by_slug(store, "none", &scopes[i], &l, NULL), 1);
 		assert_int_equal(store_usage_each(store, &scopes[i], 0, 9, no_usage, NULL, NULL), 0);
-		assert_int_equal(store_past_usage_each(store, &scopes[i], 0, no_past, NULL, NULL), 0);
+		assert_int_equal(store_past_usage_each(store, &scopes[i], 0, no_past, NULL, NULL),
+				 0);
 		for (int part = COSTS_OPEN; part <= COSTS_BEGUN; part++) {
 			struct store_cost_range range = { .part = (enum store_cost_part)part,
 							  .to_ms = 9 };
@@ -198,8 +199,8 @@ static void ask_everything(void)
 	}
 	assert_int_equal(store_past_usage_leases(store, 0, &n, NULL), 0);
 	assert_int_equal(store_history_event(store, &n, NULL), 0);
-	assert_int_equal(store_history_next(store, "a", 9, &(struct store_history_place){ 0 }, &old, 1,
-					    NULL),
+	assert_int_equal(store_history_next(store, "a", 9, &(struct store_history_place){ 0 }, &old,
+					    1, NULL),
 			 0);
 	assert_int_equal(store_cost_oldest(store, 0, &at_ms, NULL), 0);
 	assert_int_equal(store_cost_oldest(store, 1, &at_ms, NULL), 0);
