@@ -92,7 +92,8 @@ static int usage_keep(struct store *store, int64_t n, struct err *err)
 	stmt = store_prepare(store,
 			     "INSERT INTO past_usage(month_ms, account, owner, org, type, leases, runtime_ms)"
 			     " SELECT CAST(?2 AS BIGINT), account, owner, org, server_type, 1,"
-			     " CASE WHEN ended_ms > " BEGUN " THEN ended_ms - (" BEGUN ") ELSE 0 END FROM lease WHERE n = ?1"
+			     " CASE WHEN ended_ms > " BEGUN " THEN ended_ms - (" BEGUN ") ELSE 0 END"
+			     " FROM lease WHERE n = ?1"
 			     " ON CONFLICT(month_ms, account, owner, org, type) DO UPDATE SET"
 			     " leases = past_usage.leases + 1,"
 			     " runtime_ms = past_usage.runtime_ms + excluded.runtime_ms",
