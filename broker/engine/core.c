@@ -291,6 +291,11 @@ int core_must_flush(const struct core *core)
 	return !outbox_is_empty(core) || store_broken(core->store);
 }
 
+int core_history_is_open(const struct core *core)
+{
+	return core->in_transaction && core->history.is_begun && !core_must_flush(core);
+}
+
 /* Commits the transaction. */
 static int batch_commit(struct core *core, struct err *err)
 {

@@ -176,8 +176,3 @@ void core_history_due(struct core *core)
 		    "cannot prune ended leases; trying again later");
 	*h = (struct core_history){ .due_ms = now + AGAIN_MS };
 }
-
-int core_history_is_open(const struct core *core)
-{
-	return core->in_transaction && core->history.is_begun && !core_must_flush(core);
-}

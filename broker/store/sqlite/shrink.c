@@ -17,6 +17,8 @@
 #include "util/log.h"
 
 #define INCREMENTAL 2
+/* What the log has between two checkpoints anyway. */
+#define LOG_MOST "16777216"
 /* A larger file would delay the start for too long: about 10 s per GiB. */
 #define COPY_MOST (INT64_C(8) << 30)
 /* Free pages that stay, for what comes: a sixteenth of the file, and not less than the least. */
@@ -25,9 +27,11 @@
 
 int shrink_prepare(struct store *store, struct err *err)
 {
-	if (store->file->schema != &schema_leases)
+	struct stat st;
+
+	/* Of a file that has content it would take effect with the next VACUUM only. */
+	if (store->file->schema != &schema_leases || stat(store->name, &st) || st.st_size)
 		return 0;
-	/* Of a file that has content it takes effect with the next VACUUM. */
 	return store_exec(store, "PRAGMA auto_vacuum = INCREMENTAL", "setting up", err);
 }
 
@@ -40,7 +44,8 @@ static int try_exec(struct store *store, const char *sql)
 /* Of temporary files: in memory the copy would take as much of that as the file has. */
 static int copy(struct store *store)
 {
-	int rc = try_exec(store, "PRAGMA temp_store = FILE") || try_exec(store, "VACUUM");
+	int rc = try_exec(store, "PRAGMA temp_store = FILE; PRAGMA auto_vacuum = INCREMENTAL") ||
+		 try_exec(store, "VACUUM");
 
 	if (rc)
 		log_notice(LOG_FIELDS({ "error", sqlite3_errmsg(store->file->db) },
@@ -74,8 +79,12 @@ void shrink_enable(struct store *store)
 	log_info(LOG_FIELDS({ "event", "store.copy" }),
 		 "copying %s once, so that it can become smaller when leases are pruned",
 		 store->name);
+	/*
+	 * The log holds the copy, and is cut back when it begins anew; not before: of a log that is
+	 * truncated as a whole, a power cut may leave the beginning, which is older than the database.
+	 */
 	if (copy(store) == 0)
-		try_exec(store, "PRAGMA wal_checkpoint(TRUNCATE)");
+		try_exec(store, "PRAGMA wal_checkpoint(PASSIVE); PRAGMA journal_size_limit = " LOG_MOST);
 	guard_written(store);
 }
 
