@@ -15,6 +15,7 @@
  */
 #include "engine/internal.h"
 
+#include "lease/cost.h"
 #include "store/history.h"
 
 #define MINUTE_MS (INT64_C(60) * 1000)
@@ -85,9 +86,10 @@ static int drop(struct core *core, struct core_account *a, const struct store_hi
 /* 1: there may be more in the account; 0: it is done; -1. */
 static int prune(struct core *core, struct core_account *a, int64_t before_ms, struct err *err)
 {
+	struct store_history_age age = { before_ms, cost_month_ms(core_now(core)) };
 	int64_t until_ms = env_mono_ms(core->env) + STEP_MS;
 	struct store_history_lease leases[STEP_LEASES];
-	int count = store_history_next(core->store, a->account->config.name, before_ms,
+	int count = store_history_next(core->store, a->account->config.name, &age,
 				       &core->history.place, leases, STEP_LEASES, err);
 	int i = 0;
 

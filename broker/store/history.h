@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Pruning: ended leases that are older than an operator wants to keep go, with everything that hangs
- * on them: their ledger and attempts, timeline, heartbeat, shares, telemetry and Idempotency-Keys.
+ * on them: their ledger and attempts, timeline, heartbeat, shares, telemetry, charges and
+ * Idempotency-Keys.
  * What they cost stays: each bill as it is, and how many leases there were and how long they ran in
  * `past_usage`, per month, account, owner, organisation and type. Runs are in a history of their own
  * (store/runs.h), which has its own age; they name their lease, and need no row of it.
@@ -25,7 +26,8 @@
  *   engine/history.c): what its creates may have brought late is in the inventory by then, has made
  *   the lease owe its cleanup again, and has so changed it. Intents and permits end with their
  *   deadlines, which are minutes; ages are days.
- * - No bill of it is open, and none of its rows was changed later.
+ * - No bill of it is open, none of its rows was changed later, and it takes nothing of the money of
+ *   this month: its charges go with it, and limits are decided by their totals.
  * - It has no number that SQLite would give once more: the newest lease, and those with the newest
  *   resource and event, stay, since bills and followers of events refer to numbers.
  *
@@ -57,11 +59,17 @@ struct store_history_lease {
 	int may_go;
 	char id[24];
 };
+/* What is old enough: changed last before `before_ms`, and charged to no month that is not over. */
+struct store_history_age {
+	int64_t before_ms;
+	int64_t month_ms; /* the beginning of this month */
+};
 /*
- * The next ended leases of the account that were changed last before `before_ms`, in the order of
+ * The next ended leases of the account that were changed last before that time, in the order of
  * that, after the place; at most `most`, also of those that may not go. Returns their number, or -1.
  */
-int store_history_next(struct store *store, const char *account, int64_t before_ms,
+int store_history_next(struct store *store, const char *account,
+		       const struct store_history_age *age,
 		       const struct store_history_place *after, struct store_history_lease ret[],
 		       int most, struct err *err);
 /* Removes a lease of the account that may go, by store_history_next in the same transaction. */

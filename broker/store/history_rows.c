@@ -26,6 +26,7 @@
 	" AND r.n = (SELECT max(n) FROM resource))" \
 	" AND NOT EXISTS(SELECT 1 FROM event AS e WHERE e.lease = c.n AND e.n = (SELECT max(n) FROM event))" \
 	" AND NOT EXISTS(SELECT 1 FROM cost WHERE cost.lease = c.n AND cost.to_ms = 0)" \
+	" AND NOT EXISTS(SELECT 1 FROM charge WHERE charge.lease = c.n AND charge.month_ms >= ?6)" \
 	" AND NOT EXISTS(SELECT 1 FROM stray WHERE stray.account = ?1 AND stray.lease = c.id)"
 /* clang-format on */
 
@@ -34,7 +35,8 @@ _Static_assert(LESSOR_STATE_GONE == 5 && LESSOR_STATE_NEVER_EXISTED == 10 &&
 	       "SETTLED says so");
 _Static_assert(CLEANUP_DONE == 4 && LEASE_ACTIVE == 1 && RETENTION_NONE == 0, "ENDED says so");
 
-int store_history_next(struct store *store, const char *account, int64_t before_ms,
+int store_history_next(struct store *store, const char *account,
+		       const struct store_history_age *age,
 		       const struct store_history_place *after, struct store_history_lease ret[],
 		       int most, struct err *err)
 {
@@ -52,7 +54,8 @@ int store_history_next(struct store *store, const char *account, int64_t before_
 	if (!stmt)
 		return -1;
 	bind_text(stmt, 1, account);
-	bind_number(stmt, 2, before_ms);
+	bind_number(stmt, 2, age->before_ms);
+	bind_number(stmt, 6, age->month_ms);
 	bind_number(stmt, 3, after->updated_ms);
 	bind_number(stmt, 4, after->n);
 	bind_number(stmt, 5, most);
@@ -157,6 +160,7 @@ static int rows_drop(struct store *store, const char *sql, int64_t n, struct err
 int store_history_drop(struct store *store, const char *account, int64_t n, struct err *err)
 {
 	return usage_keep(store, n, err) || event_note(store, account, n, err) ||
+			       rows_drop(store, "DELETE FROM charge WHERE lease = ?1", n, err) ||
 			       rows_drop(store, "DELETE FROM event WHERE lease = ?1", n, err) ||
 			       rows_drop(store, "DELETE FROM resource WHERE lease = ?1", n, err) ||
 			       rows_drop(store, "DELETE FROM attempt WHERE lease = ?1", n, err) ||

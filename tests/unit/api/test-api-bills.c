@@ -440,11 +440,12 @@ static int prune_all(void)
 {
 	struct store *store = core_store(d.core);
 	struct store_history_lease found[STORE_HISTORY_MOST];
+	struct store_history_age age = { d.now_ms + 1, d.now_ms };
 	struct store_history_place place = { 0 };
 	int count, total = 0;
 
 	assert_int_equal(core_begin_locked(d.core, NULL), 0);
-	while ((count = store_history_next(store, "hetzner", d.now_ms + 1, &place, found,
+	while ((count = store_history_next(store, "hetzner", &age, &place, found,
 					   STORE_HISTORY_MOST, NULL)) > 0) {
 		for (int i = 0; i < count; i++) {
 			place = found[i].place;

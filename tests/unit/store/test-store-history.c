@@ -129,7 +129,8 @@ static struct store_history_lease found[STORE_HISTORY_MOST];
 
 static int next(const char *account, const struct store_history_place *after, int most)
 {
-	int count = store_history_next(store, account, BEFORE_MS, after, found, most, NULL);
+	static const struct store_history_age age = { BEFORE_MS, MONTH_MS + 31 * DAY_MS };
+	int count = store_history_next(store, account, &age, after, found, most, NULL);
 
 	assert_true(count >= 0);
 	return count;

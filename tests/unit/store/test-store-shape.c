@@ -157,6 +157,12 @@ static void open_both(void)
 		scratch_open_runs();
 }
 
+static void no_row(void *arg, int64_t n)
+{
+	(void)arg;
+	(void)n;
+}
+
 static void ask_everything(void)
 {
 	static const struct store_scope scopes[] = {
@@ -177,6 +183,9 @@ static void ask_everything(void)
 	struct lease l;
 	char by[128];
 	int64_t at_ms, n;
+	struct store_spend spend = { 0 };
+	struct charges charges;
+	int is_last;
 
 	open_both();
 	assert_int_equal(store_lease_is_of(store, "cbx_x", "o", "g", NULL), 0);
@@ -199,7 +208,7 @@ static void ask_everything(void)
 	}
 	assert_int_equal(store_past_usage_leases(store, 0, &n, NULL), 0);
 	assert_int_equal(store_history_event(store, &n, NULL), 0);
-	assert_int_equal(store_history_next(store, "a", 9, &(struct store_history_place){ 0 }, &old,
+	assert_int_equal(store_history_next(store, "a", &(struct store_history_age){ 9, 0 }, &(struct store_history_place){ 0 }, &old,
 					    1, NULL),
 			 0);
 	assert_int_equal(store_cost_oldest(store, 0, &at_ms, NULL), 0);
@@ -213,6 +222,11 @@ static void ask_everything(void)
 	assert_int_equal(store_due_each(store, NULL, 1, no_due, NULL, NULL), 0);
 	assert_int_equal(store_counts(store, "o", "g", "a", &counts, NULL), 0);
 	assert_int_equal(store_create_facts(store, &create, &facts, NULL), 0);
+	assert_int_equal(store_charges_get(store, 99, &charges, NULL), 0);
+	n = 0;
+	assert_int_equal(store_charges_missing(store, "a", 0, 1, &n, &at_ms, &is_last, NULL), 0);
+	assert_int_equal(store_costs_incomplete_each(store, "a", no_row, NULL, NULL), 0);
+	assert_int_equal(store_spend_get(store, "o", "g", "a", &spend, 1, NULL), 0);
 	assert_int_equal(store_ledger(store, 99, &ledger, NULL), 0);
 	assert_int_equal(store_account_ledger(store, "hetzner", &ledger, NULL), 0);
 	assert_int_equal(store_resource_users(store, "a", 2, "1", 1, &users, NULL), 0);
@@ -262,8 +276,10 @@ static void write_everything(void)
 	struct orphan orphan = { .account = "b", .kind = 1, .id = "7" };
 	struct store_share share = { .name = "bob" };
 	struct cost cost = { .resource = 1, .lease = 1, .from_ms = 1 };
+	struct charges charges = { .count = 1, .months = { { .settled_micros = 5 } } };
 
 	scratch_begin();
+	assert_int_equal(store_charges_put(store, &l, &charges, 0, NULL), 0);
 	assert_int_equal(store_lease_update(store, &l, NULL), 0);
 	assert_int_equal(store_touch(store, l.n, 5, NULL), 0);
 	assert_int_equal(store_resource_insert(store, &r, NULL), 0);
@@ -411,6 +427,10 @@ static void a_start_walks_small_indexes(void **state)
 		{ "to_ms >= ?1", "SEARCH cost USING INDEX cost_to" },
 		{ "WHERE from_ms >= ?1", "SEARCH cost USING INDEX cost_from" },
 		{ "UPDATE cost INDEXED", "SEARCH cost USING INDEX cost_incomplete" },
+		{ "SELECT lease FROM cost INDEXED", "SEARCH cost USING INDEX cost_incomplete" },
+		/* A create, what the month has. */
+		{ "FROM spend WHERE scope = 0", "SEARCH spend USING PRIMARY KEY" },
+		{ "SELECT n, CASE WHEN EXISTS(SELECT 1 FROM charge", "USING INDEX lease_current" },
 	};
 	char plan[1024];
 
@@ -451,6 +471,9 @@ static void check_counts(void)
 			want.micros_all += lease_counts(l) * l->price_hour_micros;
 			want.micros_org += in_org * l->price_hour_micros;
 			want.micros_owner += in_owner * l->price_hour_micros;
+			want.micros_account += (lease_counts(l) &&
+						!strcmp(l->account, orgs[i % 2])) *
+					       l->price_hour_micros;
 		}
 		assert_int_equal(store_counts(store, owners[i % 3], orgs[i % 2], orgs[i % 2], &got, NULL),
 				 0);
@@ -527,6 +550,7 @@ static void a_check_finds_what_does_not_agree(void **state)
 {
 	struct lease l = scratch_insert("cbx_1");
 	struct resource r = { .lease = l.n + 1, .kind = 1, .state = 1 };
+	const struct charges charges = { .count = 1, .months = { { .settled_micros = 5 } } };
 	struct err err = { 0 };
 
 	(void)state;
@@ -538,6 +562,17 @@ static void a_check_finds_what_does_not_agree(void **state)
 	assert_non_null(strstr(err.text, "usage totals"));
 	scratch_begin();
 	assert_int_equal(store_exec(store, "UPDATE tally SET leases = 1 WHERE scope = 1", "", NULL), 0);
+	assert_int_equal(store_charges_put(store, &l, &charges, 1, NULL), 0);
+	assert_int_equal(store_exec(store, "UPDATE spend SET settled_micros = 4 WHERE scope = 3",
+				    "", NULL),
+			 0);
+	scratch_commit();
+	assert_int_equal(store_check(store, &err), -1);
+	assert_non_null(strstr(err.text, "monthly totals"));
+	scratch_begin();
+	assert_int_equal(store_exec(store, "UPDATE spend SET settled_micros = 5 WHERE scope = 3",
+				    "", NULL),
+			 0);
 	assert_int_equal(store_resource_insert(store, &r, NULL), 0);
 	scratch_commit();
 	assert_int_equal(store_check(store, &err), -1);
