@@ -510,6 +510,25 @@ static void an_open_bill_keeps_it(void **state)
 	assert_int_equal(may_go(), 0);
 }
 
+/* Limits are decided by the totals of this month, from which its charge would go. */
+static void a_charge_of_this_month_keeps_it(void **state)
+{
+	struct charges charges = {
+		.currency = "EUR", .count = 1, .months = { { MONTH_MS, 0, 5 } },
+	};
+
+	(void)state;
+	scratch_begin();
+	DONE(store_charges_put(store, &old, &charges, 1, NULL));
+	scratch_commit();
+	assert_int_equal(may_go(), 1);
+	charges.months[0].month_ms = MONTH_MS + 31 * DAY_MS;
+	scratch_begin();
+	DONE(store_charges_put(store, &old, &charges, 0, NULL));
+	scratch_commit();
+	assert_int_equal(may_go(), 0);
+}
+
 static void an_orphan_of_it_keeps_it(void **state)
 {
 	struct orphan s = {
@@ -591,6 +610,7 @@ int main(void)
 		TEST(a_row_that_changed_lately_keeps_it),
 		TEST(a_permit_that_has_not_ended_keeps_it),
 		TEST(an_open_bill_keeps_it),
+		TEST(a_charge_of_this_month_keeps_it),
 		TEST(an_orphan_of_it_keeps_it),
 		TEST(the_newest_lease_stays),
 	};
