@@ -13,6 +13,7 @@
 #include "api/query.h"
 #include "api/reply.h"
 #include "api/token_watch.h"
+#include "store/history.h"
 #include "util/alloc.h"
 #include "util/log.h"
 
@@ -346,6 +347,7 @@ static int start_find(struct api_request *request, const struct event_feed *feed
 	uint32_t digest;
 	struct err err;
 	int asks = request_place(request, &start->place, &digest), rc = 0;
+	int64_t pruned = 0;
 
 	if (asks < 0) {
 		reply_request_error(request);
@@ -356,6 +358,10 @@ static int start_find(struct api_request *request, const struct event_feed *feed
 			     1 :
 			     store_event_at(reader, &start->place, &event, &err);
 		start->is_reset = rc > 0 || event.digest != digest;
+		/* What came after it may have been pruned with its lease. */
+		if (rc == 0 && store_history_event(reader, &pruned, &err))
+			rc = -1;
+		start->is_reset |= pruned > start->place.n;
 	}
 	if (rc >= 0 && (!asks || start->is_reset)) {
 		start->place = feed->last;

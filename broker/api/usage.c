@@ -53,6 +53,13 @@ static void on_lease(void *arg, const struct store_usage_row *row)
 	usage_sums_add_lease(job->sums, row);
 }
 
+static void on_past(void *arg, const struct store_past_usage *row)
+{
+	struct usage_job *job = arg;
+
+	usage_sums_add_past(job->sums, row);
+}
+
 static void on_cost(void *arg, const struct store_cost_row *row)
 {
 	struct usage_job *job = arg;
@@ -191,6 +198,14 @@ static int turn_read(struct usage_job *job, struct err *err)
 	return rc;
 }
 
+/* Leases were pruned between two reads: nothing was sent yet. */
+static int usage_again(struct usage_job *job, struct err *err)
+{
+	usage_sums_free(job->sums);
+	job->sums = usage_sums_new(job->month_ms, job->now_ms);
+	return usage_reader_begin(&job->reader, err);
+}
+
 static void usage_turn(evutil_socket_t fd, short what, void *arg)
 {
 	static const struct timeval soon = { 0, 0 };
@@ -200,6 +215,8 @@ static void usage_turn(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (rc == 2)
+		rc = usage_again(job, &err);
 	if (rc < 0) {
 		usage_fail(job, &err);
 		return;
@@ -346,6 +363,7 @@ void usage_show(struct api_request *request)
 					     .now_ms = job->now_ms,
 					     .on_cost = on_cost,
 					     .on_lease = job->sums ? on_lease : NULL,
+					     .on_past = on_past,
 					     .arg = job };
 	if (usage_reader_begin(&job->reader, &err))
 		usage_fail(job, &err);

@@ -45,7 +45,7 @@ int usage_reader_begin(struct usage_reader *reader, struct err *err)
 
 static int hour_read(struct usage_reader *reader, struct err *err)
 {
-	static const enum store_cost_part parts[PART_LEASES] = {
+	static const enum store_cost_part parts[PART_PAST] = {
 		[PART_OPEN] = COSTS_OPEN,
 		[PART_ENDED] = COSTS_ENDED,
 		[PART_BEGUN] = COSTS_BEGUN,
@@ -65,12 +65,35 @@ static int hour_read(struct usage_reader *reader, struct err *err)
 			       err);
 }
 
+/* The number first: what is pruned after that shows at the end. */
+static int past_read(struct usage_reader *reader, struct err *err)
+{
+	return store_past_usage_leases(reader->store, reader->month_ms, &reader->past_leases, err) ||
+			       store_past_usage_each(reader->store, reader->scope, reader->month_ms,
+						     reader->on_past, reader->arg, err) ?
+		       -1 :
+		       0;
+}
+
+static int end_check(const struct usage_reader *reader, struct err *err)
+{
+	int64_t now;
+
+	if (store_past_usage_leases(reader->store, reader->month_ms, &now, err))
+		return -1;
+	return now == reader->past_leases ? 1 : 2;
+}
+
 int usage_reader_next(struct usage_reader *reader, struct err *err)
 {
 	if (reader->from_ms < reader->to_ms)
 		return hour_read(reader, err);
-	reader->part++;
-	if (reader->part == PART_COUNT || (reader->part == PART_LEASES && !reader->on_lease))
-		return 1;
-	return part_begin(reader, err);
+	switch (++reader->part) {
+	case PART_PAST:
+		return reader->on_lease ? past_read(reader, err) : 1;
+	case PART_COUNT:
+		return end_check(reader, err);
+	default:
+		return part_begin(reader, err);
+	}
 }

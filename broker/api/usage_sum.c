@@ -165,6 +165,18 @@ void usage_sums_add_lease(struct usage_sums *sums, const struct store_usage_row 
 	}
 }
 
+void usage_sums_add_past(struct usage_sums *sums, const struct store_past_usage *row)
+{
+	struct usage_subject subject = { row->owner, row->org, row->account, row->type };
+	struct sum *into[GROUPING_COUNT + 1];
+
+	sums_find(sums, &subject, into);
+	for (int i = 0; i <= GROUPING_COUNT; i++) {
+		into[i]->leases += row->leases;
+		into[i]->runtime_ms = add_limited(into[i]->runtime_ms, row->runtime_ms);
+	}
+}
+
 void usage_sums_add_cost(struct usage_sums *sums, const struct store_cost_row *row)
 {
 	const struct cost *cost = &row->cost;

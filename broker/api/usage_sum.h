@@ -7,6 +7,7 @@
 #pragma once
 
 #include "api/api.h"
+#include "store/history.h"
 #include "store/store.h"
 #include "util/jsonw.h"
 
@@ -18,6 +19,8 @@ void usage_sums_free(struct usage_sums *sums); /* NULL is allowed */
 
 /* Counts a lease in the month in which it was created, and reserves what it will cost. */
 void usage_sums_add_lease(struct usage_sums *sums, const struct store_usage_row *row);
+/* The same for leases that were pruned since. */
+void usage_sums_add_past(struct usage_sums *sums, const struct store_past_usage *row);
 /* Adds a bill, if it concerns the month. */
 void usage_sums_add_cost(struct usage_sums *sums, const struct store_cost_row *row);
 

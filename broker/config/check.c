@@ -42,6 +42,7 @@ void config_defaults(struct config *c)
 	c->drain_ms = 20000;
 	c->sweep_ms = 60 * MINUTE_MS;
 	c->sweep_grace_ms = 60 * MINUTE_MS;
+	c->history_keep_ms = 400 * DAY_MS;
 	c->run_keep_ms = 30 * DAY_MS;
 	c->run_stale_ms = DAY_MS;
 	c->run_mib_max = 1024;

@@ -33,7 +33,7 @@ struct reading {
 	enum section_kind kind;
 	void *base; /* the struct of the section; NULL if the section is invalid */
 	unsigned char seen[KEYS_MAX]; /* keys of this section, by index */
-	int seen_server, seen_store, seen_limits, seen_sweep, seen_runs;
+	int seen_server, seen_store, seen_limits, seen_sweep, seen_history, seen_runs;
 	int failed;
 	struct err err;		/* the first one */
 };
@@ -72,6 +72,15 @@ static int section_sweep(struct reading *r, struct err *err)
 	if (r->seen_sweep++)
 		return err_set(err, ERR_INVALID, "duplicate section [sweep]");
 	r->kind = SECTION_SWEEP;
+	r->base = r->config;
+	return 0;
+}
+
+static int section_history(struct reading *r, struct err *err)
+{
+	if (r->seen_history++)
+		return err_set(err, ERR_INVALID, "duplicate section [history]");
+	r->kind = SECTION_HISTORY;
 	r->base = r->config;
 	return 0;
 }
@@ -223,6 +232,8 @@ static int section_open(struct reading *r, char *text, struct err *err)
 		return section_store(r, err);
 	if (strcmp(text, "sweep") == 0)
 		return section_sweep(r, err);
+	if (strcmp(text, "history") == 0)
+		return section_history(r, err);
 	if (strcmp(text, "runs") == 0)
 		return section_runs(r, err);
 	if (strcmp(text, "limits") == 0)
@@ -237,7 +248,7 @@ static int section_open(struct reading *r, char *text, struct err *err)
 		return section_org(r, text + 4, err);
 	return err_set(err, ERR_INVALID,
 		       "unknown section [%.40s]; allowed: [server], [store], [sweep], [runs],"
-		       " [limits], [limits owner NAME], [limits org NAME], [limits account NAME],"
+		       " [history], [limits], [limits owner NAME], [limits org NAME], [limits account NAME],"
 		       " [class NAME], [account NAME], [org NAME]",
 		       text);
 }
@@ -332,8 +343,9 @@ static int option_set(struct config_account *a, const char *name, const char *va
 static int line_set(struct reading *r, const char *name, const char *value, struct err *err)
 {
 	static const char *const section_names[] = { "server",	"store",	   "sweep",
-						     "runs",	"limits",	   "class",
-						     "account", "limits ... NAME", "org" };
+						     "runs",	"history",	   "limits",
+						     "class",	"account", "limits ... NAME",
+						     "org" };
 	const struct key *key;
 	char names[500];
 	size_t i;

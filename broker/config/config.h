@@ -141,6 +141,9 @@ struct config {
 	char store_name[256];  /* the same without the password, for messages */
 	char store_files[256]; /* what the paths of the daemon's own files begin with */
 
+	/* [history] */
+	int64_t history_keep_ms; /* 0: for ever */
+
 	/* [sweep] */
 	int64_t sweep_ms;	/* 0: never */
 	int64_t sweep_grace_ms;

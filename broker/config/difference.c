@@ -311,9 +311,9 @@ void config_compare(const struct config *old, const struct config *now, struct c
 		enum section_kind kind;
 		const char *name;
 	} sections[] = {
-		{ SECTION_SERVER, "[server]" }, { SECTION_STORE, "[store]" },
-		{ SECTION_SWEEP, "[sweep]" },	{ SECTION_RUNS, "[runs]" },
-		{ SECTION_LIMITS, "[limits]" },
+		{ SECTION_SERVER, "[server]" },	  { SECTION_STORE, "[store]" },
+		{ SECTION_SWEEP, "[sweep]" },	  { SECTION_RUNS, "[runs]" },
+		{ SECTION_HISTORY, "[history]" }, { SECTION_LIMITS, "[limits]" },
 	};
 
 	buf_init(&ret->applied, CONFIG_CHANGES_MAX);

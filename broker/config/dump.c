@@ -65,6 +65,8 @@ void config_dump(const struct config *c, FILE *out)
 	dump_section(SECTION_SWEEP, c, out);
 	fputs("\n[runs]\n", out);
 	dump_section(SECTION_RUNS, c, out);
+	fputs("\n[history]\n", out);
+	dump_section(SECTION_HISTORY, c, out);
 	fputs("\n[limits]\n", out);
 	dump_section(SECTION_LIMITS, c, out);
 	dump_named(c, out);

@@ -14,6 +14,7 @@
 #define HOUR (60 * MINUTE)
 #define DAY (24 * HOUR)
 #define MANY INT64_C(1000000)
+#define HISTORY_KEEP_LEAST (7 * DAY)
 #define USD_RATE_MAX (1000000 * MANY)
 
 static int listen_set(void *section, const char *value, struct err *err)
@@ -114,6 +115,19 @@ static int sweep_mode_set(void *section, const char *value, struct err *err)
 	if (strcmp(value, "report") != 0 && strcmp(value, "delete") != 0)
 		return err_set(err, ERR_INVALID, "'%s' is neither report nor delete", value);
 	c->sweep_deletes = strcmp(value, "delete") == 0;
+	return 0;
+}
+
+/* 0: for ever. Not less than people look back, and than sweeps and clocks take to be trusted. */
+static int history_keep_set(void *section, const char *value, struct err *err)
+{
+	struct config *c = section;
+	int64_t ms;
+
+	if (duration_parse(value, 0, 0, &ms, NULL) < 0 &&
+	    duration_parse(value, HISTORY_KEEP_LEAST, 3650 * DAY, &ms, err) < 0)
+		return -1;
+	c->history_keep_ms = ms;
 	return 0;
 }
 
@@ -218,6 +232,15 @@ static int sweep_mode_show(const void *section, int i, char *out, size_t size)
 	return word_show(c->sweep_deletes ? "delete" : "report", i, out, size);
 }
 
+static int history_keep_show(const void *section, int i, char *out, size_t size)
+{
+	const struct config *c = section;
+	char text[DURATION_TEXT_SIZE];
+
+	duration_format(c->history_keep_ms, text);
+	return word_show(text, i, out, size);
+}
+
 static int types_show(const void *section, int i, char *out, size_t size)
 {
 	const struct config_class *c = section;
@@ -284,6 +307,8 @@ static const struct key keys[] = {
 	SWEEP("interval", KEY_DURATION, sweep_ms, 0, 7 * DAY),
 	SWEEP("grace", KEY_DURATION, sweep_grace_ms, 15 * MINUTE, 30 * DAY),
 	OWN(SECTION_SWEEP, "mode", 0, sweep_mode_set, sweep_mode_show),
+
+	OWN(SECTION_HISTORY, "keep", 0, history_keep_set, history_keep_show),
 
 	RUNS("keep", KEY_DURATION, run_keep_ms, 0, 3650 * DAY),
 	RUNS("stale", KEY_DURATION, run_stale_ms, HOUR, 30 * DAY),

@@ -378,6 +378,7 @@ static int engine_thread_start(struct daemon *d, struct store *store, struct err
 		.sweep_ms = c->sweep_ms,
 		.sweep_grace_ms = c->sweep_grace_ms,
 		.sweep_deletes = c->sweep_deletes,
+		.history_keep_ms = c->history_keep_ms,
 		.on_broken = on_broken,
 	};
 

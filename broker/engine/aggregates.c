@@ -231,6 +231,16 @@ void aggregates_trim(struct aggregates *all, int (*is_pinned)(void *arg, int64_t
 	}
 }
 
+void aggregates_drop(struct aggregates *all, int64_t n)
+{
+	struct entry *e = all->by_n[n_bucket(n)];
+
+	while (e && e->a.lease.n != n)
+		e = e->by_n;
+	if (e)
+		entry_drop(all, e);
+}
+
 size_t aggregates_count(const struct aggregates *all)
 {
 	return all->count;

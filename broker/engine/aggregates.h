@@ -46,6 +46,8 @@ void aggregates_named(struct aggregates *all, struct lease_aggregate *a);
 void aggregates_abandon(struct lease_aggregate *a);
 /* Evicts down to the bound, except those for which `is_pinned` returns non-zero. */
 void aggregates_trim(struct aggregates *all, int (*is_pinned)(void *arg, int64_t n), void *arg);
+/* The lease's row is removed: so is the lease, if it is in memory. */
+void aggregates_drop(struct aggregates *all, int64_t n);
 /* Evicts everything. For tests that write to the store behind the engine's back. */
 void aggregates_clear(struct aggregates *all);
 size_t aggregates_count(const struct aggregates *all);

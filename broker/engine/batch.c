@@ -142,6 +142,7 @@ void batch_refuse(struct batch *batch)
 int batch_run(struct batch *batch, struct err *err)
 {
 	struct core *core = batch->life->core;
+	int is_idle = inbox_work_is_empty(&batch->work) && !batch->hurry;
 	struct step *step;
 	int rc;
 
@@ -160,9 +161,14 @@ int batch_run(struct batch *batch, struct err *err)
 	requests_take(batch);
 	core_hurry(core, batch->hurry);
 	core_due(core);
+	if (is_idle)
+		core_history_due(core);
 	life_tell(batch->life);
 	batch->is_open = batch->may_wait && STAILQ_EMPTY(&batch->work.claims) &&
 			 !core_must_flush(core);
+	/* What has arrived meanwhile need not wait for two commits. */
+	if (is_idle && core_history_is_open(core) && inbox_has_work(batch->inbox))
+		batch->is_open = 1;
 	if (batch->is_open)
 		return 0;
 	if (core_flush(core, err))

@@ -174,6 +174,7 @@ int core_new(const struct engine_config *config, const struct core_hooks *hooks,
 		return -1;
 	}
 	account_tasks_init(core);
+	core_history_init(core);
 	*ret = core;
 	return 0;
 }
@@ -292,11 +293,17 @@ int core_must_flush(const struct core *core)
 	return !outbox_is_empty(core) || store_broken(core->store);
 }
 
+int core_history_is_open(const struct core *core)
+{
+	return core->in_transaction && core->history.is_begun && !core_must_flush(core);
+}
+
 /* Commits the transaction. */
 static int batch_commit(struct core *core, struct err *err)
 {
 	int is_written;
 
+	core->history.is_begun = 0;
 	keep_pauses(core);
 	/* A failed write marks the store broken; the commit then fails. */
 	core_touches_write(core, NULL);
@@ -397,6 +404,7 @@ int64_t core_next_ms(const struct core *core)
 	int64_t next = earlier_ms(earlier_ms(heap_next(core->due), heap_next(core->tasks)),
 				  core->next_waiter_ms);
 
+	next = earlier_ms(next, core->history.due_ms);
 	if (capacity_is_due(core))
 		next = earlier_ms(next, core_now(core));
 	if (core_gap_left(core))

@@ -24,6 +24,8 @@ struct core_hooks {
 	/* There was a commit; nothing of it was answered yet. NULL: nobody is told. */
 	void (*committed)(void *arg);
 	void *arg;
+	/* Does something wait for the batch to end that could be part of it? NULL: never. */
+	int (*is_wanted)(void *arg);
 };
 
 /* The configuration is copied; the caller closes config->store after core_free. -1: error. */
@@ -64,6 +66,13 @@ void core_step_done(struct core *core, struct step *step);
 void core_hurry(struct core *core, unsigned count);
 /* Processes what is due at the current time of config->env. */
 void core_due(struct core *core);
+/*
+ * Does a part of what has no hurry, if one is due: only in a batch in which nothing had arrived
+ * (history.c).
+ */
+void core_history_due(struct core *core);
+/* Has it changed something in the open transaction, which may be left open for what has arrived? */
+int core_history_is_open(const struct core *core);
 /*
  * For gap_ms until now these leases were unattended: no daemon ran, or none that saw the store.
  * Their clients may have reached nobody, so this time does not count: it is added to idle timeouts

@@ -90,6 +90,7 @@ struct engine_config {
 	int64_t sweep_ms;	/* interval between two sweeps of an account; 0: never */
 	int64_t sweep_grace_ms; /* minimum age of an orphan that a sweep may hand to cleanup */
 	int sweep_deletes;	/* sweeps hand orphans to cleanup without an operator's request */
+	int64_t history_keep_ms; /* ended leases that are older are pruned; 0: none is */
 	/* What crashed since the last start, in order; borrowed until engine_new returns. */
 	const struct engine_crash *crashes;
 	size_t crash_count;

@@ -68,6 +68,16 @@ int inbox_work_is_empty(const struct inbox_work *work)
 	       STAILQ_EMPTY(&work->results);
 }
 
+int inbox_has_work(struct inbox *inbox)
+{
+	int has_work;
+
+	pthread_mutex_lock(&inbox->lock);
+	has_work = !inbox_work_is_empty(&inbox->work);
+	pthread_mutex_unlock(&inbox->lock);
+	return has_work;
+}
+
 void inbox_work_take(struct inbox_work *from, struct inbox_work *to)
 {
 	inbox_work_init(to);

@@ -65,6 +65,8 @@ void inbox_put_result(struct inbox *inbox, struct step *step);
 
 void inbox_work_init(struct inbox_work *work);
 int inbox_work_is_empty(const struct inbox_work *work);
+/* Has something arrived? Takes the lock. */
+int inbox_has_work(struct inbox *inbox);
 /* Moves the lists. An STAILQ head cannot be copied: it holds a pointer into itself. */
 void inbox_work_take(struct inbox_work *from, struct inbox_work *to);
 /* Puts `work` back in front of what has arrived since. Takes the lock. */

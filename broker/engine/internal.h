@@ -15,6 +15,7 @@
 #include "lease/aggregate.h"
 #include "schedule/clock.h"
 #include "schedule/heap.h"
+#include "store/history.h"
 #include "util/log.h"
 
 #define WAITER_BUCKETS 256
@@ -162,6 +163,16 @@ struct core_gap {
 	int64_t again_mono_ms; /* not read before; 0: at once */
 };
 
+/* A round of pruning: history.c. */
+struct core_history {
+	int64_t due_ms;			  /* the next step; 0: never */
+	size_t account;			  /* whose turn it is */
+	struct store_history_place place; /* and how far it is */
+	int64_t pruned;			  /* leases, in this round */
+	int is_partial;			  /* an account was left out */
+	int is_begun;			  /* a step is part of the open transaction */
+};
+
 struct core {
 	struct engine_config config;
 	struct core_hooks hooks;
@@ -186,6 +197,7 @@ struct core {
 	struct step_list starts;	    /* to be started after the commit */
 	int64_t sees_until_mono_ms;	    /* core_see_until */
 	struct core_gap gap;
+	struct core_history history;
 	int is_by_store;	  /* core_now is, as core_store_clock has measured it */
 	int64_t store_by_mono_ms; /* the store's clock, ahead of the monotonic one */
 	int64_t now_by_mono_ms;	  /* core_now, ahead of the monotonic clock; not above it */
@@ -650,6 +662,11 @@ void core_forget_drain(struct core *core);
 
 int core_request_resolve(struct core *core, struct engine_request *r, struct err *err);
 int core_request_share(struct core *core, struct engine_request *r, struct err *err);
+
+/* ---- history.c: pruning of ended leases ------------------------------------------------------- */
+
+/* At a start. */
+void core_history_init(struct core *core);
 
 /* ---- account_tasks.c ------------------------------------------------------------------------- */
 

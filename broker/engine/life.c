@@ -79,6 +79,13 @@ static void committed(void *arg)
 		owned_now(life);
 }
 
+static int is_wanted(void *arg)
+{
+	struct engine_life *life = arg;
+
+	return inbox_has_work(life->parts->inbox);
+}
+
 /* ---- begin and end ------------------------------------------------------------------------- */
 
 static void store_end(struct engine_life *life, int yield)
@@ -96,7 +103,7 @@ int life_begin(struct life_parts *parts, struct store *store, struct engine_life
 	       struct err *err)
 {
 	struct engine_life *life = xcalloc(1, sizeof(*life));
-	struct core_hooks hooks = { start_step, queue_changed, committed, life };
+	struct core_hooks hooks = { start_step, queue_changed, committed, life, is_wanted };
 
 	life->parts = parts;
 	life->store = parts->config.store = store;

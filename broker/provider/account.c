@@ -362,6 +362,13 @@ void account_count_overdue(struct account *account, int by)
 	pthread_mutex_unlock(&account->state->lock);
 }
 
+void account_count_pruned(struct account *account, int by)
+{
+	pthread_mutex_lock(&account->state->lock);
+	account->state->figures.pruned += by;
+	pthread_mutex_unlock(&account->state->lock);
+}
+
 void account_figures(const struct account *account, struct account_figures *ret)
 {
 	pthread_mutex_lock(&account->state->lock);

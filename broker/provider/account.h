@@ -168,6 +168,7 @@ struct account_figures {
 	int64_t overdue;	/* steps that have not returned though their deadline has passed */
 	int64_t rate_remaining; /* last value that the provider reported, -1: unknown */
 	int64_t verified_ms;	/* wall clock, 0 never */
+	int64_t pruned;		/* ended leases, since the start */
 	int blocked;
 	uint32_t blocked_class; /* LESSOR_CLASS_AUTH or LESSOR_CLASS_ACCOUNT */
 	char reason[160];
@@ -176,6 +177,7 @@ struct account_figures {
 	char note[160]; /* the plugin's, of a working account; "" none */
 };
 void account_count_overdue(struct account *account, int by);
+void account_count_pruned(struct account *account, int by);
 void account_figures(const struct account *account, struct account_figures *ret);
 /* As account_describe_block, of these figures. */
 void account_describe_figures(const char *name, const struct account_figures *figures, char *out,

@@ -46,6 +46,7 @@ const struct store_table tables[TABLES] = {
 	{ "cost", .key = "resource#",
 	  .rest = "lease# lease_id slug owner org account type location currency hour_micros# "
 		  "month_micros# unit_ms# minimum_ms# from_ms# to_ms#" },
+	{ "past_usage", .key = "month_ms# account owner org type", .rest = "leases# runtime_ms#" },
 	{ "tally", TABLE_OF_TOTALS, .key = "scope# name org", .rest = "leases# micros#" },
 	{ "charge", .key = "lease# month_ms#",
 	  .rest = "owner org account currency reserved_micros# settled_micros#" },

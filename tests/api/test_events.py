@@ -286,6 +286,26 @@ class Ends(unittest.TestCase):
         self.addCleanup(again.close)
         self.assertEqual(again.next()[0], "reset")
 
+    @unittest.skipIf(is_postgresql(), "written by hand here; the statement is the same")
+    def test_what_was_pruned_meanwhile(self):
+        """The event of the id is there still, but one after it went with its lease."""
+        broker = Broker()
+        self.addCleanup(broker.close)
+        stream = Stream(broker.port, broker.alice)
+        self.addCleanup(stream.close)
+        self.assertEqual(stream.next()[0], "hello")
+        broker.ask("POST", "/v1/leases", broker.alice, cli_body())
+        self.assertEqual(stream.next()[0], "lease")
+        last, n = stream.id, int(stream.id.split(".")[1])
+        for pruned, name in ((n, "hello"), (n + 1, "reset")):
+            store = sqlite3.connect(broker.home + "/store", timeout=20)
+            store.execute("INSERT OR REPLACE INTO meta(key, number) VALUES('pruned.x', ?)", (pruned,))
+            store.commit()
+            store.close()
+            again = Stream(broker.port, broker.alice, last)
+            self.addCleanup(again.close)
+            self.assertEqual(again.next()[0], name)
+
 
 class Killed(unittest.TestCase):
     """kill -9 again and again, under load, with a client that reconnects."""

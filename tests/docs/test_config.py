@@ -68,7 +68,7 @@ class Config(unittest.TestCase):
         # What the program prints for an empty file, plus the provider's section.
         write(cls.home + "/least", ACCOUNT + "[limits owner o]\n[org o]\naccounts = hetzner\n")
         dumped = sections(run("lessord", "--dump-config", "--config", cls.home + "/least"))
-        cls.known = {name: dumped[name] for name in ("server", "store", "sweep", "runs", "limits")}
+        cls.known = {name: dumped[name] for name in ("server", "store", "sweep", "runs", "history", "limits")}
         cls.known["class NAME"] = dumped["class tiny"]
         cls.known["account NAME"] = dumped["account hetzner"]
         cls.known["limits owner NAME"] = dumped["limits owner o"]

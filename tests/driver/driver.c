@@ -265,6 +265,7 @@ void driver_due(struct driver *d)
 {
 	driver_begin(d);
 	core_due(d->core);
+	core_history_due(d->core);
 	driver_flush(d);
 }
 

@@ -18,6 +18,8 @@ static const char down[] =
 	"DROP TRIGGER lease_uncharged; DROP TABLE charge; DROP TABLE spend;"
 	"ALTER TABLE token DROP COLUMN used_ms; ALTER TABLE token DROP COLUMN label;"
 	"ALTER TABLE token DROP COLUMN rotated_from;"
+	"DROP TABLE past_usage; DROP INDEX lease_history; DROP INDEX idempotency_lease;"
+	"DROP INDEX stray_lease;"
 	"DROP TABLE daemon; ALTER TABLE lease DROP COLUMN last_request;"
 	"ALTER TABLE meta DROP COLUMN number;"
 	"DROP TABLE cost; ALTER TABLE price DROP COLUMN month_micros;"

@@ -274,7 +274,10 @@ static const struct {
 	  " WHERE c.reserved_micros <> 0 AND lease_counts(l) = 0" },
 	{ "resources without a lease", WITHOUT(resource, lease, lease, n, "lease <> 0 AND ") },
 	{ "attempts without a lease", WITHOUT(attempt, lease, lease, n, "") },
-	{ "costs without a resource", WITHOUT(cost, resource, resource, n, "") },
+	/* Those of leases that were pruned stay. */
+	{ "costs without a resource",
+	  WITHOUT(cost, resource, resource, n,
+		  "EXISTS(SELECT FROM lease AS l WHERE l.n = t.lease) AND ") },
 	{ "heartbeats without a lease", WITHOUT(beat, lease, lease, n, "") },
 	{ "shares without a lease", WITHOUT(share, lease, lease, n, "") },
 	{ "telemetry without a lease", WITHOUT(telemetry, lease, lease, n, "") },

@@ -247,5 +247,12 @@ const char pg_schema_17[] =
 	" ADD COLUMN rotated_from text COLLATE \"C\" NOT NULL DEFAULT '';"
 	"ALTER TABLE event ADD COLUMN commit_xid xid8 NOT NULL DEFAULT pg_current_xact_id();"
 	"CREATE INDEX event_commit ON event(commit_xid, n);"
+	TABLE(past_usage,
+		NUM(month_ms) TXT(account) TXT(owner) TXT(org) TXT(type) NUM(leases) NUM(runtime_ms)
+		KEY("month_ms, account, owner, org, type"))
+	"CREATE INDEX lease_history ON lease(account, updated_ms, n) WHERE cleanup = 4 AND state > 1"
+	" AND retained = 0 AND retention = 0 AND attention = '' AND due_ms = 0;"
+	"CREATE INDEX idempotency_lease ON idempotency(lease);"
+	"CREATE INDEX stray_lease ON stray(account, lease);"
 	SPEND;
 /* clang-format on */

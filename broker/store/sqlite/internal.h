@@ -105,6 +105,8 @@ void reserve_watch(struct store *store);
 /* Secures the room for a transaction. -1: there is none, ERR_BUSY. */
 int reserve_secure(struct store *store, struct err *err);
 void reserve_close(struct store *store);
+/* Free bytes of the file system of the store; -1: unknown. */
+int64_t reserve_room(const struct store *store);
 
 /* ---- data_version.c: the index of the log ---- */
 
@@ -137,6 +139,17 @@ int transaction_open(struct store *store, struct err *err);
 int file_check(struct store *store, const char *pragma, struct err *err);
 /* Is there a write-ahead log? */
 int file_has_log(const struct store *store);
+
+/* ---- shrink.c ---- */
+
+/* A new file, before anything is in it: it can be shrunk. */
+int shrink_prepare(struct store *store, struct err *err);
+/*
+ * Of a daemon, at its start: makes a file that cannot be shrunk one that can, if there is room for
+ * that. What prevents it is logged, and tried again at the next start.
+ */
+void shrink_enable(struct store *store);
+int sqlite_shrink(struct store *store, int pages, int *ret_left, struct err *err);
 
 /* ---- the other files ---- */
 

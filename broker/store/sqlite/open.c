@@ -182,6 +182,7 @@ int store_open_writer(const char *path, const struct schema *schema, enum writer
 	     (is_daemon && guard_lock(path, &store->file->lock_fd, &own)) ||
 	     check_room(store, is_daemon, &own);
 	if (!rc && (open_connection(store, SQLITE_OPEN_READWRITE, TOOL_BUSY_MS, &own) ||
+		    shrink_prepare(store, &own) ||
 		    journal_setup(store, writer, &own) || check_integrity(store, &own) ||
 		    store_migrate(store, is_daemon, &own)))
 		rc = check_damaged(store, &own);
@@ -189,6 +190,8 @@ int store_open_writer(const char *path, const struct schema *schema, enum writer
 	store->file->tolerates_full = schema == &schema_runs;
 	if (!rc)
 		rc = guard_unchanged(store, &own);
+	if (!rc && is_daemon)
+		shrink_enable(store);
 	if (!rc)
 		sqlite3_busy_timeout(store->file->db, is_daemon ? DAEMON_BUSY_MS : TOOL_BUSY_MS);
 	if (rc) {

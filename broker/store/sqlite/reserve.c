@@ -79,6 +79,11 @@ static int64_t free_bytes(const struct store *store)
 	return the_disk->free_bytes(store->name);
 }
 
+int64_t reserve_room(const struct store *store)
+{
+	return free_bytes(store);
+}
+
 /* ---- the file -------------------------------------------------------------------------- */
 
 static char *reserve_name(const struct store *store)

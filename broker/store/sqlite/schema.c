@@ -347,10 +347,22 @@ static const char *const migrations[] = {
 	" WITHOUT ROWID;",
 	/* 16: what the owners of accounts tell others; of a file there is only one daemon */
 	"",
-	/* 17: when a token was last used, what it is for, and the one that it replaces */
+	/*
+	 * 17: when a token was last used, what it is for, and the one that it replaces; and what
+	 * pruning needs (store/history.h): the ended leases by age, what refers to them, and what stays
+	 * of them in usage reports.
+	 */
 	"ALTER TABLE token ADD COLUMN used_ms INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE token ADD COLUMN label TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE token ADD COLUMN rotated_from TEXT NOT NULL DEFAULT '';"
+	"CREATE TABLE past_usage("
+	" month_ms INTEGER NOT NULL, account TEXT NOT NULL, owner TEXT NOT NULL, org TEXT NOT NULL,"
+	" type TEXT NOT NULL, leases INTEGER NOT NULL, runtime_ms INTEGER NOT NULL,"
+	" PRIMARY KEY(month_ms, account, owner, org, type)) WITHOUT ROWID;"
+	"CREATE INDEX lease_history ON lease(account, updated_ms) WHERE cleanup = 4 AND state > 1"
+	" AND retained = 0 AND retention = 0 AND attention = '' AND due_ms = 0;"
+	"CREATE INDEX idempotency_lease ON idempotency(lease);"
+	"CREATE INDEX stray_lease ON stray(account, lease);"
 	/*
 	 * What each lease takes of the money of each month (lease/charge.h), and the totals by which
 	 * creates are decided, maintained by every change of a charge.

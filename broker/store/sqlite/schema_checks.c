@@ -45,8 +45,10 @@ const struct schema_check schema_lease_checks[SCHEMA_LEASE_CHECKS] = {
 	  "SELECT count(*) FROM resource WHERE lease <> 0 AND lease NOT IN (SELECT n FROM lease)" },
 	{ "attempts without a lease",
 	  "SELECT count(*) FROM attempt WHERE lease NOT IN (SELECT n FROM lease)" },
+	/* Those of leases that were pruned stay. */
 	{ "costs without a resource",
-	  "SELECT count(*) FROM cost WHERE resource NOT IN (SELECT n FROM resource)" },
+	  "SELECT count(*) FROM cost WHERE lease IN (SELECT n FROM lease)"
+	  " AND resource NOT IN (SELECT n FROM resource)" },
 	{ "heartbeats without a lease",
 	  "SELECT count(*) FROM beat WHERE lease NOT IN (SELECT n FROM lease)" },
 	{ "shares without a lease",

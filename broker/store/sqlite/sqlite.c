@@ -108,6 +108,7 @@ const struct backend backend_sqlite = {
 	.snapshot_end = sqlite_snapshot_end,
 	.touch_many = touch_many,
 	.create_lock = create_lock,
+	.shrink = sqlite_shrink,
 	.event_last = event_last,
 	.event_at = event_at,
 	.event_feed = event_feed,
