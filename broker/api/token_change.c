@@ -20,7 +20,7 @@ const char *token_state(const struct token *token, int64_t now_ms)
 }
 
 /* Another admin token that is valid for long enough; a valid successor. */
-struct search {
+struct token_search {
 	const struct token_change *change;
 	int has_admin, has_successor;
 	struct token successor;
@@ -28,7 +28,7 @@ struct search {
 
 static void search_look(void *arg, const struct token *t)
 {
-	struct search *search = arg;
+	struct token_search *search = arg;
 	const struct token_change *change = search->change;
 
 	if (t->role == TOKEN_ADMIN && strcmp(t->id, change->id) != 0 &&
@@ -75,7 +75,7 @@ static int add_apply(struct store *store, struct token_change *change, struct er
 
 static int revoke_apply(struct store *store, struct token_change *change, struct err *err)
 {
-	struct search search = { .change = change };
+	struct token_search search = { .change = change };
 
 	change->token = change->old;
 	if (change->token.revoked_ms) {
@@ -133,7 +133,7 @@ static int old_end(struct store *store, struct token_change *change, struct err 
 
 static int rotate_apply(struct store *store, struct token_change *change, struct err *err)
 {
-	struct search search = { .change = change };
+	struct token_search search = { .change = change };
 	int rc;
 
 	rotated_fill(change);

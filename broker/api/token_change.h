@@ -12,7 +12,7 @@
 #include "store/store.h"
 #include "util/err.h"
 
-#define TOKEN_GRACE_MS (24 * INT64_C(3600000))	    /* of a rotation that does not say */
+#define TOKEN_GRACE_MS (24 * INT64_C(3600000)) /* of a rotation that does not say */
 #define TOKEN_GRACE_MAX_MS (90 * TOKEN_GRACE_MS)
 /* The last admin token may not be removed: another must be valid for so long. */
 #define TOKEN_ADMIN_LEFT_MS (24 * INT64_C(3600000))
@@ -31,7 +31,7 @@ enum token_result {
 
 struct token_change {
 	enum token_op op;
-	char id[17];	    /* revoke, rotate: which */
+	char id[17]; /* revoke, rotate: which */
 	int64_t now_ms;
 	int64_t grace_ms;   /* rotate: how long the old one stays valid; 0: it is revoked */
 	int64_t expires_ms; /* rotate: of the new one; 0: the same lifetime; -1: never */

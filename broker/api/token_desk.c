@@ -43,11 +43,11 @@ static int job_try(struct token_desk *desk, struct token_job *job)
 {
 	int rc;
 
-	if (!desk->store &&
-	    store_open_beside(desk->target, desk->env, &desk->store, &job->err) < 0)
+	if (!desk->store && store_open_beside(desk->target, desk->env, &desk->store, &job->err) < 0)
 		return -1;
-	rc = job->use_count ? uses_write(desk->store, job, &job->err) :
-			      token_change_run(desk->store, &job->change, &job->is_unsure, &job->err);
+	rc = job->use_count ?
+		     uses_write(desk->store, job, &job->err) :
+		     token_change_run(desk->store, &job->change, &job->is_unsure, &job->err);
 	/* A connection that failed may be of no use: the next job begins with another. */
 	if (rc) {
 		store_close(desk->store);

@@ -33,8 +33,7 @@
 
 /* ---- one token ---------------------------------------------------------------------------- */
 
-static void token_render(struct jsonw *w, const char *key, const struct token *token,
-			 int64_t now_ms)
+static void token_render(struct jsonw *w, const char *key, const struct token *token, int64_t now_ms)
 {
 	jsonw_object(w, key);
 	jsonw_text(w, "id", token->id);
@@ -148,34 +147,32 @@ static void change_log(const struct token_pending *pending)
 
 static void change_refuse(struct api_request *request, const struct token_change *change)
 {
-	static const struct {
-		const char *code, *message;
-	} refusals[] = {
-		[TOKEN_KEY_REUSED] = { "idempotency_conflict",
-				       "This Idempotency-Key was used for another token; use a new "
-				       "one." },
-		[TOKEN_ENDED] = { "token_ended",
-				  "This token was revoked or has expired, so there is nothing to "
-				  "rotate; make a new one." },
-		[TOKEN_LAST_ADMIN] = { "last_admin_token",
-				       "This is the last admin token that is valid for another day. "
-				       "Make or rotate one first, or use lessord token revoke on the "
-				       "server's machine." },
-	};
 	char message[160];
 
-	if (change->result == TOKEN_NOT_FOUND) {
-		reply_error(request, 404, "not_found", "There is no token with this id.");
-		return;
-	}
-	if (change->result == TOKEN_REPLACED) {
+	switch (change->result) {
+	case TOKEN_KEY_REUSED:
+		reply_error(request, 409, "idempotency_key_reused",
+			    "This Idempotency-Key was used for another token; use a new one.");
+		break;
+	case TOKEN_ENDED:
+		reply_error(request, 409, "token_ended",
+			    "This token was revoked or has expired, so there is nothing to rotate; "
+			    "make a new one.");
+		break;
+	case TOKEN_LAST_ADMIN:
+		reply_error(request, 409, "last_admin_token",
+			    "This is the last admin token that is valid for another day. Make or "
+			    "rotate one first, or use lessord token revoke on the server's machine.");
+		break;
+	case TOKEN_REPLACED:
 		snprintf(message, sizeof(message),
 			 "This token was rotated already; its successor is %s. Rotate that one.",
 			 change->token.id);
 		reply_error(request, 409, "token_rotated", message);
-		return;
+		break;
+	default:
+		reply_error(request, 404, "not_found", "There is no token with this id.");
 	}
-	reply_error(request, 409, refusals[change->result].code, refusals[change->result].message);
 }
 
 static void change_answer(struct token_pending *pending)
@@ -302,7 +299,8 @@ static void secret_make(struct api_request *request, struct token_pending *pendi
 		token_make_secret(env, pending->text, &change->token);
 		return;
 	}
-	name = xasprintf("lessor token\n%s\n%s\n%s", request->caller.org, request->caller.owner, key);
+	name = xasprintf("lessor token\n%s\n%s\n%s", request->caller.org, request->caller.owner,
+			 key);
 	token_make_keyed(env, name, pending->text, &change->token);
 	change->is_keyed = 1;
 }

@@ -76,8 +76,8 @@ static json_t *tokens_sort(const json_t *tokens, int all)
 
 static void tokens_print(const json_t *tokens)
 {
-	static const char *const headings[] = { "ID",	    "STATE",   "ROLE",	   "OWNER",
-						"~~ORG",    "~~~LABEL", "~CREATED", "EXPIRES",
+	static const char *const headings[] = { "ID",	     "STATE",	 "ROLE",     "OWNER",
+						"~~ORG",     "~~~LABEL", "~CREATED", "EXPIRES",
 						"LAST USED", NULL };
 	struct table *table = table_new(headings);
 	int64_t now_ms = when_wall_ms();
@@ -87,9 +87,15 @@ static void tokens_print(const json_t *tokens)
 	json_array_foreach(tokens, i, one) {
 		char created[WHEN_TEXT_SIZE], expires[WHEN_TEXT_SIZE], used[WHEN_TEXT_SIZE];
 		const char *cells[] = {
-			view_text(one, "id"),	 view_text(one, "state"), view_text(one, "role"),
-			view_text(one, "owner"), view_text(one, "org"),	  view_text(one, "label"),
-			created, expires, used,
+			view_text(one, "id"),
+			view_text(one, "state"),
+			view_text(one, "role"),
+			view_text(one, "owner"),
+			view_text(one, "org"),
+			view_text(one, "label"),
+			created,
+			expires,
+			used,
 		};
 
 		when_write_minutes(view_text(one, "createdAt"), now_ms, created);
@@ -249,8 +255,7 @@ static int token_revoke(struct cli *cli, const char *id)
 
 /* ---- the command -------------------------------------------------------------------------- */
 
-static int options_check(struct cli *cli, const char *verb, int words,
-			 const struct token_options *o)
+static int options_check(struct cli *cli, const char *verb, int words, const struct token_options *o)
 {
 	int is_add = !strcmp(verb, "add"), is_rotate = !strcmp(verb, "rotate");
 	int is_list = !strcmp(verb, "list");
@@ -258,7 +263,8 @@ static int options_check(struct cli *cli, const char *verb, int words,
 	if (!is_add && !is_rotate && !is_list && strcmp(verb, "revoke") != 0)
 		return cli_usage_error(cli, "token needs one of list, add, rotate, revoke");
 	if (words != (is_add || is_list ? 1 : 2))
-		return cli_usage_error(cli, is_add || is_list ?
+		return cli_usage_error(cli,
+				       is_add || is_list ?
 					       "token list and token add take no further word" :
 					       "token rotate and token revoke need an ID; see lessor "
 					       "token list");

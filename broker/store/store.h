@@ -460,7 +460,7 @@ struct token {
 	int64_t revoked_ms;	/* 0: not */
 	int64_t used_ms;	/* the last use, up to a minute early; 0: none is known */
 	char label[STORE_TOKEN_LABEL_SIZE];
-	char rotated_from[17];	/* the id of the token that it replaces; "": none */
+	char rotated_from[17]; /* the id of the token that it replaces; "": none */
 };
 /*
  * What is read after this in the transaction stays as it is until its end, even if other daemons
@@ -479,7 +479,8 @@ int store_token_each(struct store *store, store_token_fn fn, void *arg, struct e
 /* At most `limit`, by id, from the first after `after` on. */
 int store_token_page(struct store *store, const char *after, int limit, store_token_fn fn,
 		     void *arg, struct err *err);
-int store_token_get(struct store *store, const char *id, struct token *ret, struct err *err); /* 0, 1 none, -1 */
+int store_token_get(struct store *store, const char *id, struct token *ret,
+		    struct err *err); /* 0, 1 none, -1 */
 /* Changes whenever a token is added, limited or revoked, by any process. */
 int store_token_epoch(struct store *store, int64_t *ret, struct err *err);
 

@@ -5,7 +5,7 @@
 #include "store/rows.h"
 #include "util/alloc.h"
 
-#define COLUMNS                                                                                \
+#define COLUMNS                                                                            \
 	"id, hash, owner, org, role, created_ms, expires_ms, revoked_ms, used_ms, label, " \
 	"rotated_from"
 
@@ -189,8 +189,8 @@ int store_token_page(struct store *store, const char *after, int limit, store_to
 
 int store_token_get(struct store *store, const char *id, struct token *ret, struct err *err)
 {
-	struct statement *stmt =
-		store_prepare(store, "SELECT " COLUMNS " FROM token WHERE id = ?1", err);
+	struct statement *stmt = store_prepare(store, "SELECT " COLUMNS " FROM token WHERE id = ?1",
+					       err);
 	int rc;
 
 	if (!stmt)

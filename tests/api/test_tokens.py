@@ -195,7 +195,7 @@ class Tokens(TokenCase):
         self.assertIn("rotate", again["message"])
         self.assertEqual(self.who(first["secret"]).status, 200)
         answer = self.ask("POST", ROUTE, self.broker.admin, {"owner": "carol@example.com"}, key)
-        self.assertEqual((answer.status, answer.error), (409, "idempotency_conflict"), answer)
+        self.assertEqual((answer.status, answer.error), (409, "idempotency_key_reused"), answer)
         key = {"Idempotency-Key": "rotate-1"}
         done = self.rotate(first["token"]["id"], headers=key)
         again = self.rotate(first["token"]["id"], headers=key, status=200)
