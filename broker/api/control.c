@@ -39,7 +39,6 @@ static void control_free(struct control *c)
 	struct beat *beat;
 
 	LIST_REMOVE(c, entry);
-	c->api->control_count--;
 	token_watch_end(&c->watch);
 	for (beat = LIST_FIRST(&c->beats); beat; beat = LIST_NEXT(beat, entry))
 		beat->control = NULL;
@@ -336,19 +335,6 @@ static void on_closed(struct http_socket *socket, void *arg)
 
 /* ---- the handshake ------------------------------------------------------------------------ */
 
-static int has_too_many(struct api_request *request)
-{
-	const struct api_config *config = &request->api->config;
-	const struct control *c;
-	size_t own = 0;
-
-	for (c = LIST_FIRST(&request->api->controls); c; c = LIST_NEXT(c, entry))
-		own += !strcmp(c->watch.caller.owner, request->caller.owner) &&
-		       !strcmp(c->watch.caller.org, request->caller.org);
-	return request->api->control_count >= (size_t)config->controls_max ||
-	       own >= (size_t)config->controls_owner_max;
-}
-
 /* The first message; the client does not depend on it. */
 static void control_send_hello(struct control *c)
 {
@@ -382,11 +368,8 @@ void control_open(struct api_request *request)
 	}
 	/* The client works without a socket and tries again at its next heartbeat. */
 	c = xcalloc(1, sizeof(*c));
-	if (has_too_many(request) || token_watch_begin(&c->watch, request, on_token_end)) {
+	if (token_watch_begin(&c->watch, request, on_token_end)) {
 		free(c);
-		http_reply_header(request->ex, "Retry-After", "30");
-		reply_error(request, 503, "busy",
-			    "Too many control sockets are open; try again in 30 s.");
 		return;
 	}
 	c->api = api;
@@ -399,6 +382,5 @@ void control_open(struct api_request *request)
 		return;
 	}
 	LIST_INSERT_HEAD(&api->controls, c, entry);
-	api->control_count++;
 	control_send_hello(c);
 }

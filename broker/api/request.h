@@ -46,9 +46,9 @@ struct api {
 	LIST_HEAD(, log_job) log_jobs;	     /* logs being sent */
 	LIST_HEAD(, finish_job) finish_jobs; /* ends of runs being stored */
 	LIST_HEAD(, control) controls;	     /* sockets */
-	size_t control_count;
-	LIST_HEAD(, token_watch) watches; /* what ends with a token (token_watch.h) */
-	struct event *watch_timer;	  /* NULL before the first; pending while there are any */
+	LIST_HEAD(, token_watch) watches;    /* what ends with a token (token_watch.h) */
+	struct event *watch_timer;     /* NULL before the first; pending while there are any */
+	struct event_feed *event_feed; /* events.c; NULL before the first stream */
 	struct token_desk *token_desk;
 	size_t token_jobs;	     /* changes of tokens that wait for it */
 	struct event *uses_timer;    /* NULL before the first use of a token */

@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 
+#include "api/reply.h"
 #include "api/request.h"
 #include "util/hash.h"
 
@@ -52,15 +53,33 @@ static int timer_start(struct api *api)
 		       event_add(api->watch_timer, &interval);
 }
 
+static int has_too_many(const struct api_request *request)
+{
+	const struct api_config *config = &request->api->config;
+	const struct token_watch *watch;
+	int own = 0, all = 0;
+
+	for (watch = LIST_FIRST(&request->api->watches); watch; watch = LIST_NEXT(watch, entry)) {
+		all++;
+		own += !strcmp(watch->caller.owner, request->caller.owner) &&
+		       !strcmp(watch->caller.org, request->caller.org);
+	}
+	return all >= config->held_max || own >= config->held_owner_max;
+}
+
 int token_watch_begin(struct token_watch *watch, struct api_request *request,
 		      void (*on_end)(struct token_watch *watch, const char *why))
 {
 	const char *authorization = http_head_known(request->head, HTTP_FIELD_AUTHORIZATION);
 	struct api *api = request->api;
 
-	if (!authorization || strlen(authorization) >= sizeof(watch->authorization) ||
-	    timer_start(api))
+	if (has_too_many(request) || !authorization ||
+	    strlen(authorization) >= sizeof(watch->authorization) || timer_start(api)) {
+		http_reply_header(request->ex, "Retry-After", "30");
+		reply_error(request, 503, "busy",
+			    "Too many control sockets and event streams are open; try again in 30 s.");
 		return -1;
+	}
 	memcpy(watch->authorization, authorization, strlen(authorization) + 1);
 	watch->caller = request->caller;
 	watch->on_end = on_end;

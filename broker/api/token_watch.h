@@ -30,7 +30,10 @@ struct token_watch {
 	LIST_ENTRY(token_watch) entry;
 };
 
-/* -1: the header is too long to be a token's, or there is no memory; nothing is watched. */
+/*
+ * -1: there are too many, in all or of this owner (they share held_max), or there is no memory:
+ * 503 was answered, and nothing is watched.
+ */
 int token_watch_begin(struct token_watch *watch, struct api_request *request,
 		      void (*on_end)(struct token_watch *watch, const char *why));
 /* Forgets the token. Also for a watch that was not begun, if it is zeroed. */
