@@ -40,6 +40,7 @@ static int mode_run(const struct command_line *line)
 		return migrate_command(line);
 	case DO_TOKEN_ADD:
 	case DO_TOKEN_LIST:
+	case DO_TOKEN_ROTATE:
 	case DO_TOKEN_REVOKE:
 		return tokens_command(line);
 	case DO_RUN:

@@ -13,7 +13,9 @@
 #include "api/queue_view.h"
 #include "api/not_offered.h"
 #include "api/reply.h"
+#include "api/token_desk.h"
 #include "api/token_watch.h"
+#include "api/tokens.h"
 #include "util/alloc.h"
 #include "util/log.h"
 
@@ -58,12 +60,14 @@ int api_new(const struct api_parts *parts, const struct api_config *config, stru
 	buf_init(&api->out, REPLY_MAX);
 	if (auth_new(parts->env, parts->reader, &api->auth, err) ||
 	    completions_new(parts->base, &api->completions, err) ||
+	    token_desk_new(parts->store, parts->env, &api->token_desk, err) ||
 	    (parts->relay &&
 	     relay_new(parts->base, parts->env, parts->relay, request_serve, &api->relay, err))) {
 		api_free(api);
 		return -1;
 	}
 	auth_use_clock(api->auth, &api->parts.daemons);
+	api->parts.store = NULL;
 	api->engine_queue = engine_queue_new(api->completions, parts->fleet);
 	api->run_queue = run_queue_new(api->completions, parts->runs);
 	if (!auth_counters(api->auth)->tokens)
@@ -85,11 +89,15 @@ void api_free(struct api *api)
 	token_watch_stop(api);
 	relay_free(api->relay);
 	api->relay = NULL;
+	tokens_stop(api);
+	if (api->token_desk)
+		token_desk_stop(api->token_desk);
 	if (api->completions)
 		completions_drain(api->completions);
 	engine_queue_free(api->engine_queue);
 	run_queue_free(api->run_queue);
 	completions_free(api->completions);
+	token_desk_free(api->token_desk);
 	auth_free(api->auth);
 	buf_fini(&api->out);
 	cache_free(api->cache);
@@ -300,6 +308,7 @@ static int head_check(struct api *api, const struct http_exchange *ex, int is_wh
 	result = token_check(api, ex, is_whole, caller);
 	if (result != AUTH_OK)
 		return token_refuse(api, ex, result, rule);
+	tokens_used(api);
 	rule->is_trusted = 1;
 	rule->owner = api->relay && forwarded_is(http_exchange_head(ex)) ?
 			      PEER_OWNER :

@@ -121,6 +121,7 @@ struct api_parts {
 	/* How requests reach the other daemons on this database; NULL: there are none. */
 	const struct relay_config *relay;
 	struct daemons_source daemons; /* for /v1/daemons and the metrics; zeroed: shows none */
+	const char *store; /* for changes of tokens (api/token_desk.h); NULL: they are refused */
 };
 
 /*

@@ -7,7 +7,6 @@
 #include <strings.h>
 
 #include "api/auth_throttle.h"
-#include "api/validate.h"
 #include "util/alloc.h"
 #include "util/hash.h"
 #include "util/log.h"
@@ -23,6 +22,9 @@
 #define LOOK_MS 100
 /* ... and so many more times in a second, for addresses that were not refused too often. */
 #define LOOKS_SPARE 10
+/* How exactly a token's last use is known. */
+#define USE_MS 60000
+#define USE_FUTURE_MS 3600000
 
 struct known {
 	char id[ID_LEN + 1];
@@ -30,6 +32,7 @@ struct known {
 	struct caller caller;
 	int64_t expires_ms;
 	int64_t revoked_ms;
+	int64_t noted_ms; /* the newest use that was noted, here or in the store */
 };
 
 struct table {
@@ -54,37 +57,9 @@ struct auth {
 	int64_t spare_ms;
 	struct auth_counters counters;
 	char refusal[128]; /* of the last request that was refused */
+	struct auth_use uses[AUTH_USES_MAX]; /* noted, and not taken */
+	size_t use_count;
 };
-
-int token_make(const struct env *env, const char *owner, const char *org, enum token_role role,
-	       int64_t expires_ms, char text[TOKEN_TEXT_SIZE], struct token *ret, struct err *err)
-{
-	unsigned char bytes[ID_LEN / 2 + 32];
-	char secret[HASH_BASE64_ROOM(32)];
-
-	if (!validate_owner(owner))
-		return err_set(err, ERR_INVALID,
-			       "an owner must be 1 to 127 characters of "
-			       "[A-Za-z0-9._@:+-] and begin with a letter or digit");
-	if (!validate_org(org))
-		return err_set(err, ERR_INVALID,
-			       "an organisation must be 1 to 63 characters of "
-			       "[A-Za-z0-9._@:+-] and begin with a letter or digit");
-	env_random(env, bytes, sizeof(bytes));
-	memset(ret, 0, sizeof(*ret));
-	hash_hex(bytes, ID_LEN / 2, ret->id);
-	hash_base64url(bytes + ID_LEN / 2, 32, secret);
-	snprintf(text, TOKEN_TEXT_SIZE, PREFIX "%s_%s", ret->id, secret);
-	hash_sha256(text, TEXT_LEN, ret->hash);
-	snprintf(ret->owner, sizeof(ret->owner), "%s", owner);
-	snprintf(ret->org, sizeof(ret->org), "%s", org);
-	ret->role = role;
-	ret->created_ms = env_wall_ms(env);
-	ret->expires_ms = expires_ms;
-	hash_wipe(bytes, sizeof(bytes));
-	hash_wipe(secret, sizeof(secret));
-	return 0;
-}
 
 /* The characters of a token's id, and those of its secret. */
 #define HEX 1
@@ -138,6 +113,23 @@ static void table_add(void *arg, const struct token *token)
 	item->caller.role = token->role;
 	item->expires_ms = token->expires_ms;
 	item->revoked_ms = token->revoked_ms;
+	item->noted_ms = token->used_ms;
+}
+
+/* The store may not have them yet. Both are ordered by id. */
+static void notes_keep(struct table *table, const struct table *before)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < table->count; i++) {
+		struct known *item = &table->items[i];
+
+		while (at < before->count && known_compare(&before->items[at], item) < 0)
+			at++;
+		if (at < before->count && !known_compare(&before->items[at], item) &&
+		    before->items[at].noted_ms > item->noted_ms)
+			item->noted_ms = before->items[at].noted_ms;
+	}
 }
 
 static int table_load(struct auth *auth, int64_t epoch, struct err *err)
@@ -150,6 +142,7 @@ static int table_load(struct auth *auth, int64_t epoch, struct err *err)
 	}
 	if (table.count)
 		qsort(table.items, table.count, sizeof(*table.items), known_compare);
+	notes_keep(&table, &auth->table);
 	free(auth->table.items);
 	auth->table = table;
 	auth->epoch = epoch;
@@ -241,14 +234,18 @@ static const char *bearer_text(const char *authorization)
 	return authorization + 7;
 }
 
+int64_t auth_now_ms(const struct auth *auth)
+{
+	int64_t now_ms = auth->clock ? daemons_now_ms(auth->clock) : 0;
+
+	return now_ms ? now_ms : env_likely_ms(auth->env);
+}
+
 static int has_ended(const struct auth *auth, const struct known *token)
 {
-	int64_t now_ms;
-
 	if (token->revoked_ms || !token->expires_ms)
 		return token->revoked_ms != 0;
-	now_ms = auth->clock ? daemons_now_ms(auth->clock) : 0;
-	return (now_ms ? now_ms : env_likely_ms(auth->env)) >= token->expires_ms;
+	return auth_now_ms(auth) >= token->expires_ms;
 }
 
 /*
@@ -272,12 +269,40 @@ static const struct known *auth_find(const struct auth *auth, const char *text)
 	return good && same ? found : NULL;
 }
 
-static int auth_verify(const struct auth *auth, const char *text, struct caller *ret)
+/* Once a minute for each token; what has no room is noted at a later use. */
+static void use_note(struct auth *auth, struct known *token)
+{
+	int64_t now_ms = env_wall_ms(auth->env), since_ms = now_ms - token->noted_ms;
+
+	/* A clock that was ahead must not end it. */
+	if ((since_ms < USE_MS && since_ms > -USE_FUTURE_MS) || auth->use_count == AUTH_USES_MAX)
+		return;
+	token->noted_ms = now_ms;
+	memcpy(auth->uses[auth->use_count].id, token->id, sizeof(token->id));
+	auth->uses[auth->use_count++].used_ms = now_ms;
+}
+
+size_t auth_take_uses(struct auth *auth, struct auth_use ret[AUTH_USES_MAX])
+{
+	size_t count = auth->use_count;
+
+	memcpy(ret, auth->uses, count * sizeof(*ret));
+	auth->use_count = 0;
+	return count;
+}
+
+int auth_has_uses(const struct auth *auth)
+{
+	return auth->use_count > 0;
+}
+
+static int auth_verify(struct auth *auth, const char *text, struct caller *ret)
 {
 	const struct known *found = auth_find(auth, text);
 
 	if (!found || has_ended(auth, found))
 		return 0;
+	use_note(auth, auth->table.items + (found - auth->table.items));
 	*ret = found->caller;
 	return 1;
 }

@@ -15,7 +15,7 @@
  * often. So a new token, of whatever daemon, is good at once; while others flood this one with bad
  * tokens, or its own address did, it may be refused for 100 ms.
  *
- * Loop thread only, except for token_make, which any thread may call.
+ * Loop thread only.
  */
 #pragma once
 
@@ -23,19 +23,11 @@
 #include <stdint.h>
 
 #include "api/daemons.h"
+#include "api/token_make.h"
 #include "engine/engine.h"
 #include "store/store.h"
 #include "util/env.h"
 #include "util/err.h"
-
-#define TOKEN_TEXT_SIZE 65
-
-/*
- * Makes a token: the text, which is shown once, and the row to store. ERR_INVALID if owner or
- * org is malformed (api/validate.h). expires_ms 0: never.
- */
-int token_make(const struct env *env, const char *owner, const char *org, enum token_role role,
-	       int64_t expires_ms, char text[TOKEN_TEXT_SIZE], struct token *ret, struct err *err);
 
 enum auth_result {
 	AUTH_OK,
@@ -74,6 +66,19 @@ int64_t auth_expires_ms(const struct auth *auth, const char *authorization);
  * revoked, for a caller who has the whole token. Borrowed, until the next call.
  */
 const char *auth_refusal(struct auth *auth, const char *authorization);
+/* The time by which tokens expire. */
+int64_t auth_now_ms(const struct auth *auth);
+/*
+ * Each use of a token is noted in memory, if none was in the last minute; whoever writes them to the
+ * store takes them here. Returns how many.
+ */
+#define AUTH_USES_MAX 256
+struct auth_use {
+	char id[17];
+	int64_t used_ms;
+};
+int auth_has_uses(const struct auth *auth);
+size_t auth_take_uses(struct auth *auth, struct auth_use ret[AUTH_USES_MAX]);
 /* Identifies owner and organisation to the HTTP server (http_exchange_trust). */
 uint64_t auth_owner(const struct auth *auth, const struct caller *caller);
 const struct auth_counters *auth_counters(const struct auth *auth);

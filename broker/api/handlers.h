@@ -52,6 +52,10 @@ void share_drop(struct api_request *request);
 void pool_show(struct api_request *request);
 void sweep_show(struct api_request *request);
 void sweep_ask(struct api_request *request);
+void tokens_list(struct api_request *request);
+void tokens_add(struct api_request *request);
+void tokens_rotate(struct api_request *request);
+void tokens_revoke(struct api_request *request);
 
 /* ---- the tables of their bodies --------------------------------- */
 
@@ -67,6 +71,8 @@ extern const struct body_table body_share;
 extern const struct body_table body_share_drop;
 extern const struct body_table body_take_over;
 extern const struct body_table body_sweep;
+extern const struct body_table body_token_add;
+extern const struct body_table body_token_rotate;
 extern const struct body_table body_run_create;
 extern const struct body_table body_run_event;
 extern const struct body_table body_run_telemetry;

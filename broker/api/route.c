@@ -107,6 +107,14 @@ const struct route route_table[] = {
 	  sweep_show },
 	{ HTTP_POST, "/v1/admin/sweep", ROLE_ADMIN, OWNS_ALL, GOES_BY_BODY, BODY_NEEDED,
 	  &body_sweep, "", sweep_ask },
+	{ HTTP_GET, "/v1/admin/tokens", ROLE_ADMIN, OWNS_ALL, GOES_NOWHERE, BODY_NONE, NULL,
+	  "limit cursor", tokens_list },
+	{ HTTP_POST, "/v1/admin/tokens", ROLE_ADMIN, OWNS_ALL, GOES_NOWHERE, BODY_NEEDED,
+	  &body_token_add, "", tokens_add },
+	{ HTTP_DELETE, "/v1/admin/tokens/{token}", ROLE_ADMIN, OWNS_ALL, GOES_NOWHERE, BODY_NONE,
+	  NULL, "", tokens_revoke },
+	{ HTTP_POST, "/v1/admin/tokens/{token}/rotate", ROLE_ADMIN, OWNS_ALL, GOES_NOWHERE,
+	  BODY_OPTIONAL, &body_token_rotate, "", tokens_rotate },
 };
 
 const size_t route_count = ARRAY_LEN(route_table);

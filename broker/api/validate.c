@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "util/alloc.h"
+#include "util/utf8.h"
 
 static const char digits[] = "0123456789";
 static const char lower_hex[] = "0123456789abcdef";
@@ -147,6 +148,21 @@ int validate_owner(const char *s)
 int validate_org(const char *s)
 {
 	return text_is(s, LOWER UPPER DIGITS, LOWER UPPER DIGITS "._@:+-", 63);
+}
+
+int validate_label(const char *s)
+{
+	size_t len = strlen(s), n;
+	uint32_t c;
+
+	if (len > 64)
+		return 0;
+	for (; len; s += n, len -= n) {
+		n = utf8_next(s, len, &c);
+		if (c == UTF8_BAD || c < 0x20 || (c >= 0x7f && c < 0xa0))
+			return 0;
+	}
+	return 1;
 }
 
 int validate_key(const char *s)

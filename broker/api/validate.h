@@ -21,6 +21,7 @@ int validate_user(const char *s);      /* a login name that is not of a system a
 int validate_work_root(const char *s); /* an absolute path outside of system directories */
 int validate_owner(const char *s);     /* [A-Za-z0-9][A-Za-z0-9._@:+-]{0,126} */
 int validate_org(const char *s);       /* the same, at most 63 */
+int validate_label(const char *s);     /* UTF-8 without control characters, at most 64 bytes */
 int validate_key(const char *s);       /* Idempotency-Key: [A-Za-z0-9._~-]{1,127} */
 int validate_number(const char *s);    /* 1 to 18 digits */
 /* The port: 1 to 65535 in decimal, without a leading zero. Otherwise 0. */

@@ -108,6 +108,7 @@ int command_whoami(struct cli *cli, int argc, char **argv);
 int command_login(struct cli *cli, int argc, char **argv);
 int command_logout(struct cli *cli, int argc, char **argv);
 int command_context(struct cli *cli, int argc, char **argv);
+int command_token(struct cli *cli, int argc, char **argv);
 int command_version(struct cli *cli, int argc, char **argv);
 int command_wait(struct cli *cli, int argc, char **argv);
 int command_keepalive(struct cli *cli, int argc, char **argv);

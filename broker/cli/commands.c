@@ -230,6 +230,27 @@ const struct command commands[] = {
 		command_account,
 	},
 	{
+		"token",
+		"[list [--all] | add --owner O [--org O] [--role R] [--label TEXT]\n"
+		"                    [--expires D] | rotate ID [--grace D] [--expires D] | revoke ID]",
+		"show, make, replace or revoke the tokens of clients (admin)",
+		"  list             the valid tokens, with their last use (the default)\n"
+		"  add              make a token and print it; it is never shown again\n"
+		"  rotate ID        print a new token in place of this one, which stays valid for a grace\n"
+		"  revoke ID        end a token at once, with its open connections\n"
+		"  --all            with list: those that ended, too\n"
+		"  --owner O        the owner of the token, often an e-mail address\n"
+		"  --org O          the organisation; the default is \"default\"\n"
+		"  --role R         user (the default), reader or admin\n"
+		"  --label TEXT     what the token is for, up to 64 bytes\n"
+		"  --expires D      how long it is valid, such as 12h or 90d; without it, for ever, and\n"
+		"                   rotate keeps the lifetime that the old one had\n"
+		"  --grace D        how long the old one stays valid, by default 24h; 0: it is revoked\n"
+		"\n"
+		"The last admin token is not revoked; lessord token revoke does that on the server.\n",
+		command_token,
+	},
+	{
 		"daemons",
 		"",
 		"show the lessord on this database, and which of them owns which account (admin)",

@@ -37,10 +37,15 @@ void command_line_help(FILE *out)
 	      "      Move a database file and its run history to an empty PostgreSQL database,\n"
 	      "      that of the configuration without --to. No lessord may be running.\n"
 	      "  lessord token add --owner OWNER [--org ORG] [--role user|reader|admin]\n"
-	      "                    [--expires DURATION] [--config FILE | --store FILE]\n"
+	      "                    [--expires DURATION] [--label TEXT]\n"
+	      "                    [--config FILE | --store FILE]\n"
 	      "      Create a client token and print it; it is never shown again. DURATION is\n"
 	      "      for example 90d or 12h. The default organisation is \"default\".\n"
 	      "  lessord token list [--config FILE | --store FILE]\n"
+	      "  lessord token rotate ID [--grace DURATION] [--expires DURATION]\n"
+	      "                    [--config FILE | --store FILE]\n"
+	      "      Print a new token in place of this one, which stays valid for the grace, by\n"
+	      "      default 24h; 0: it is revoked at once.\n"
 	      "  lessord token revoke ID [--config FILE | --store FILE]\n"
 	      "      The token commands work while lessord is running and take effect within a\n"
 	      "      second.\n"
@@ -49,7 +54,8 @@ void command_line_help(FILE *out)
 	      "Exit codes: 0 success, 1 runtime failure, 2 invalid command line or configuration,\n"
 	      "3 invalid provider or provider options, 4 database damaged or not accessible,\n"
 	      "5 database in use by another lessord, 6 no usable token, 7 resources are left (--owed),\n"
-	      "8 no database (--owed, check, backup, migrate, token list, token revoke).\n"
+	      "8 no database (--owed, check, backup, migrate, token list, token rotate,\n"
+	      "token revoke).\n"
 	      "\n"
 	      "The default configuration file is " LESSOR_CONFIG_FILE ".\n",
 	      out);
@@ -92,8 +98,9 @@ static int token_mode(const char *verb)
 		const char *verb;
 		int mode;
 	} modes[] = {
-		{ "add", DO_TOKEN_ADD }, { "list", DO_TOKEN_LIST }, { "revoke", DO_TOKEN_REVOKE },
-		{ "--help", DO_HELP },	 { "-h", DO_HELP },
+		{ "add", DO_TOKEN_ADD },       { "list", DO_TOKEN_LIST },
+		{ "rotate", DO_TOKEN_ROTATE }, { "revoke", DO_TOKEN_REVOKE },
+		{ "--help", DO_HELP },	       { "-h", DO_HELP },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
@@ -101,6 +108,24 @@ static int token_mode(const char *verb)
 			return modes[i].mode;
 	}
 	return -1;
+}
+
+static int token_check(int verb, const struct command_line *c, struct err *err)
+{
+	if (verb == DO_TOKEN_ADD && !c->owner)
+		return err_set(err, ERR_INVALID, "token add needs --owner NAME");
+	if ((verb == DO_TOKEN_REVOKE || verb == DO_TOKEN_ROTATE) && !c->id)
+		return err_set(err, ERR_INVALID, "token %s needs an ID; see lessord token list",
+			       verb == DO_TOKEN_REVOKE ? "revoke" : "rotate");
+	if (verb != DO_TOKEN_ADD && (c->owner || c->org || c->role || c->label))
+		return err_set(err, ERR_INVALID,
+			       "--owner, --org, --role and --label need token"
+			       " add");
+	if (verb != DO_TOKEN_ADD && verb != DO_TOKEN_ROTATE && c->expires)
+		return err_set(err, ERR_INVALID, "--expires needs token add or token rotate");
+	if (verb != DO_TOKEN_ROTATE && c->grace)
+		return err_set(err, ERR_INVALID, "--grace needs token rotate");
+	return 0;
 }
 
 /* `argv` begins after "token", with the verb. */
@@ -115,31 +140,25 @@ static int token_read(int argc, char **argv, struct command_line *c, struct err 
 		{ "org", ARGV_VALUE, .value = &c->org },
 		{ "role", ARGV_VALUE, .value = &c->role },
 		{ "expires", ARGV_VALUE, .value = &c->expires },
+		{ "label", ARGV_VALUE, .value = &c->label },
+		{ "grace", ARGV_VALUE, .value = &c->grace },
 		{ "help", ARGV_FLAG, .seen = &mode, .mark = DO_HELP },
 		{ 0 },
 	};
 	const struct argv_syntax syntax = {
 		.options = options,
 		.abbreviations = 1,
-		.words_max = verb == DO_TOKEN_REVOKE,
+		.words_max = verb == DO_TOKEN_REVOKE || verb == DO_TOKEN_ROTATE,
 	};
 
 	if (verb < 0)
-		return err_set(err, ERR_INVALID, "token needs one of add, list, revoke");
+		return err_set(err, ERR_INVALID, "token needs one of add, list, rotate, revoke");
 	if (argv_parse(&syntax, argc - 1, argv + 1, &c->id, NULL, err) < 0)
 		return -1;
 	c->mode = (enum command_line_mode)mode;
 	if (mode == DO_HELP)
 		return 0;
-	if (verb == DO_TOKEN_ADD && !c->owner)
-		return err_set(err, ERR_INVALID, "token add needs --owner NAME");
-	if (verb == DO_TOKEN_REVOKE && !c->id)
-		return err_set(err, ERR_INVALID, "token revoke needs an ID; see lessord token list");
-	if (verb != DO_TOKEN_ADD && (c->owner || c->org || c->role || c->expires))
-		return err_set(err, ERR_INVALID,
-			       "--owner, --org, --role and --expires need token"
-			       " add");
-	return 0;
+	return token_check(verb, c, err);
 }
 
 /* `argv` begins after "check". */

@@ -30,6 +30,7 @@ enum command_line_mode {
 	DO_MIGRATE,
 	DO_TOKEN_ADD,
 	DO_TOKEN_LIST,
+	DO_TOKEN_ROTATE,
 	DO_TOKEN_REVOKE,
 	DO_VERSION,
 	DO_HELP,
@@ -44,8 +45,10 @@ struct command_line {
 	const char *store;     /* token, backup: overrides the configuration; may be NULL */
 	const char *target;    /* DO_BACKUP; set */
 	const char *from, *to; /* DO_MIGRATE; `from` is set, `to` may be NULL */
-	const char *owner, *org, *role, *expires; /* DO_TOKEN_ADD; owner is set */
-	const char *id;				  /* DO_TOKEN_REVOKE */
+	const char *owner, *org, *role, *label; /* DO_TOKEN_ADD; owner is set */
+	const char *expires;			/* DO_TOKEN_ADD, DO_TOKEN_ROTATE */
+	const char *grace;			/* DO_TOKEN_ROTATE */
+	const char *id;				/* DO_TOKEN_REVOKE, DO_TOKEN_ROTATE; set */
 };
 
 /* `argv` begins with the program's name. 0, or -1 with `err` filled. */

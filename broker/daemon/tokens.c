@@ -12,11 +12,14 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "api/auth.h"
+#include "api/token_change.h"
+#include "api/token_make.h"
+#include "api/validate.h"
 #include "daemon/file_owner.h"
 #include "util/alloc.h"
 #include "util/buf.h"
 #include "util/duration.h"
+#include "util/text.h"
 
 /* Usually the second attempt sees the other process's write-ahead log and is consistent. */
 #define VIEW_TRIES 5
@@ -38,18 +41,6 @@ static int token_store_find(const struct command_line *o, struct command_store *
 	return EXIT_OK;
 }
 
-static int transaction_run(struct store *store, int (*work)(struct store *, void *, struct err *),
-			   void *arg, struct err *err)
-{
-	if (store_begin(store, err) < 0)
-		return -1;
-	if (work(store, arg, err) < 0) {
-		store_rollback(store);
-		return -1;
-	}
-	return store_commit(store, err);
-}
-
 static const char *time_text(int64_t ms, char out[32])
 {
 	time_t s = (time_t)(ms / 1000);
@@ -61,56 +52,153 @@ static const char *time_text(int64_t ms, char out[32])
 	return out;
 }
 
-/* ---- add ------------------------------------------------------------------------------- */
+/* ---- add and rotate -------------------------------------------------------------------- */
 
-static int add_work(struct store *store, void *arg, struct err *err)
+/* --expires and --grace. *ret stays as it is without the option. */
+static int span_read(const char *name, const char *text, int64_t least_ms, int64_t most_ms,
+		     int64_t *ret)
 {
-	return store_token_add(store, arg, err);
+	struct err err = { 0 };
+
+	if (!text || duration_parse(text, least_ms, most_ms, ret, &err) == 0)
+		return EXIT_OK;
+	err_prefix(&err, "%s: ", name);
+	return command_line_fail(&err, EXIT_USAGE);
 }
 
-static int token_add(struct store *store, const struct command_line *o, const struct env *env)
+static int label_check(const char *label)
 {
-	int role = o->role ? token_role_parse(o->role) : TOKEN_USER;
-	char text[TOKEN_TEXT_SIZE];
-	struct token token;
-	char until[32];
-	struct err err = { 0 };
-	int64_t expires = 0;
+	if (!label || validate_label(label))
+		return EXIT_OK;
+	fprintf(stderr, "lessord: --label must be one line of at most %d bytes\n",
+		STORE_TOKEN_LABEL_SIZE - 1);
+	return EXIT_USAGE;
+}
 
-	if (role < 0) {
-		fprintf(stderr, "lessord: --role must be user, reader or admin\n");
-		return EXIT_USAGE;
-	}
-	if (o->expires) {
-		if (duration_parse(o->expires, 1000, DURATION_MAX_MS, &expires, &err) < 0) {
-			err_prefix(&err, "--expires: ");
-			return command_line_fail(&err, EXIT_USAGE);
-		}
-		expires += env_wall_ms(env);
-	}
-	if (token_make(env, o->owner, o->org ? o->org : "default", role, expires, text, &token, &err) < 0)
-		return command_line_fail(&err, EXIT_USAGE);
-	if (transaction_run(store, add_work, &token, &err) < 0) {
-		explicit_bzero(text, sizeof(text));
-		return command_line_fail(&err, EXIT_STORE);
-	}
+/* Prints the token, which is in no other place. */
+static int token_print_text(char text[TOKEN_TEXT_SIZE], const struct token *token)
+{
+	char until[32];
+	int failed;
+
 	printf("%s\n", text);
-	explicit_bzero(text, sizeof(text));
-	if (fflush(stdout) != 0) {
+	explicit_bzero(text, TOKEN_TEXT_SIZE);
+	failed = fflush(stdout) != 0;
+	if (failed) {
 		fprintf(stderr,
 			"lessord: cannot print the token; revoke it: lessord token revoke"
 			" %s\n",
-			token.id);
+			token->id);
 		return EXIT_RUNTIME;
 	}
 	fprintf(stderr,
 		"Token %s of %s (%s)%s%s. It will not be shown again.\n"
 		"Its user sets LESSOR_TOKEN, or token_file in the configuration of lessor; see"
 		" lessor(1).\n",
-		token.id, token.owner, token_role_name(token.role),
-		token.expires_ms ? ", valid until " : "",
-		token.expires_ms ? time_text(token.expires_ms, until) : "");
+		token->id, token->owner, token_role_name(token->role),
+		token->expires_ms ? ", valid until " : "",
+		token->expires_ms ? time_text(token->expires_ms, until) : "");
 	return EXIT_OK;
+}
+
+static int token_add(struct store *store, const struct command_line *o, const struct env *env)
+{
+	int role = o->role ? token_role_parse(o->role) : TOKEN_USER;
+	struct token_change change = { .op = TOKEN_ADD, .now_ms = env_wall_ms(env) };
+	char text[TOKEN_TEXT_SIZE];
+	struct err err = { 0 };
+	int64_t expires = 0;
+	int code, is_unsure;
+
+	if (role < 0) {
+		fprintf(stderr, "lessord: --role must be user, reader or admin\n");
+		return EXIT_USAGE;
+	}
+	code = span_read("--expires", o->expires, 1000, DURATION_MAX_MS, &expires);
+	if (code == EXIT_OK)
+		code = label_check(o->label);
+	if (code != EXIT_OK)
+		return code;
+	if (token_make(env, o->owner, o->org ? o->org : "default", role,
+		       expires ? expires + change.now_ms : 0, text, &change.token, &err) < 0)
+		return command_line_fail(&err, EXIT_USAGE);
+	TEXT_SET(change.token.label, o->label);
+	if (token_change_run(store, &change, &is_unsure, &err) < 0) {
+		explicit_bzero(text, sizeof(text));
+		return command_line_fail(&err, EXIT_STORE);
+	}
+	return token_print_text(text, &change.token);
+}
+
+/* An operator who has found a token may paste the whole of it. */
+static void token_id_read(const char *text, char ret[17])
+{
+	int is_whole = strncmp(text, "lsr_", 4) == 0;
+
+	text_set(ret, 17, is_whole ? text + 4 : text);
+	ret[strcspn(ret, "_")] = '\0';
+	/* Longer than an id: it is none. */
+	if (!is_whole && strlen(text) > 16)
+		ret[0] = '\0';
+}
+
+static int token_unknown(void)
+{
+	fprintf(stderr, "lessord: there is no token with this id; lessord token list"
+			" shows the ids\n");
+	return EXIT_USAGE;
+}
+
+static int rotate_refuse(const struct token_change *change)
+{
+	char when[32];
+
+	if (change->result == TOKEN_NOT_FOUND)
+		return token_unknown();
+	if (change->result == TOKEN_REPLACED)
+		fprintf(stderr, "lessord: token %s was rotated already; its successor is %s\n",
+			change->id, change->token.id);
+	else
+		fprintf(stderr, "lessord: token %s %s on %s; make a new one\n", change->id,
+			change->old.revoked_ms ? "was revoked" : "expired",
+			time_text(change->old.revoked_ms ? change->old.revoked_ms :
+							   change->old.expires_ms,
+				  when));
+	return EXIT_USAGE;
+}
+
+static int token_rotate(struct store *store, const struct command_line *o, const struct env *env)
+{
+	struct token_change change = { .op = TOKEN_ROTATE,
+				       .now_ms = env_wall_ms(env),
+				       .grace_ms = TOKEN_GRACE_MS };
+	char text[TOKEN_TEXT_SIZE], when[32];
+	struct err err = { 0 };
+	int64_t expires = 0;
+	int code, is_unsure;
+
+	code = span_read("--expires", o->expires, 1000, DURATION_MAX_MS, &expires);
+	if (code == EXIT_OK)
+		code = span_read("--grace", o->grace, 0, TOKEN_GRACE_MAX_MS, &change.grace_ms);
+	if (code != EXIT_OK)
+		return code;
+	token_id_read(o->id, change.id);
+	change.expires_ms = expires ? expires + change.now_ms : 0;
+	token_make_secret(env, text, &change.token);
+	code = token_change_run(store, &change, &is_unsure, &err);
+	if (code < 0 || change.result != TOKEN_DONE)
+		explicit_bzero(text, sizeof(text));
+	if (code < 0)
+		return command_line_fail(&err, EXIT_STORE);
+	if (change.result != TOKEN_DONE)
+		return rotate_refuse(&change);
+	code = token_print_text(text, &change.token);
+	if (change.old.revoked_ms)
+		fprintf(stderr, "Token %s is revoked.\n", change.old.id);
+	else
+		fprintf(stderr, "Token %s, which it replaces, is valid until %s.\n", change.old.id,
+			time_text(change.old.expires_ms, when));
+	return code;
 }
 
 /* ---- list -------------------------------------------------------------------------------- */
@@ -123,16 +211,13 @@ struct token_table {
 static void token_print(void *arg, const struct token *t)
 {
 	struct token_table *table = arg;
-	const char *state = "valid";
-	char created[32], expires[32];
+	char created[32], expires[32], used[32];
 
-	if (t->revoked_ms)
-		state = "revoked";
-	else if (t->expires_ms && t->expires_ms <= table->now)
-		state = "expired";
-	buf_addf(&table->text, "%-16s  %-7s  %-6s  %-17s  %-17s  %s%s%s\n", t->id, state,
-		 token_role_name(t->role), time_text(t->created_ms, created),
-		 time_text(t->expires_ms, expires), t->owner, t->org[0] ? " @ " : "", t->org);
+	buf_addf(&table->text, "%-16s  %-7s  %-6s  %-17s  %-17s  %-17s  %s%s%s%s%s%s\n", t->id,
+		 token_state(t, table->now), token_role_name(t->role),
+		 time_text(t->created_ms, created), time_text(t->expires_ms, expires),
+		 time_text(t->used_ms, used), t->owner, t->org[0] ? " @ " : "", t->org,
+		 t->label[0] ? "  (" : "", t->label, t->label[0] ? ")" : "");
 }
 
 /* 0; 1: an empty database; -1. */
@@ -167,8 +252,8 @@ static int token_list(const struct command_store *from, const struct env *env)
 	} else if (rc == 1) {
 		code = command_line_no_store(from->name);
 	} else {
-		printf("%-16s  %-7s  %-6s  %-17s  %-17s  %s\n%s", "ID", "STATE", "ROLE", "CREATED",
-		       "EXPIRES", "OWNER", buf_str(&table.text));
+		printf("%-16s  %-7s  %-6s  %-17s  %-17s  %-17s  %s\n%s", "ID", "STATE", "ROLE",
+		       "CREATED", "EXPIRES", "LAST USED", "OWNER", buf_str(&table.text));
 		if (!table.text.len)
 			fprintf(stderr,
 				"lessord: there is no token; create one with: lessord token add"
@@ -181,66 +266,31 @@ static int token_list(const struct command_store *from, const struct env *env)
 
 /* ---- revoke ------------------------------------------------------------------------------ */
 
-struct revoke {
-	char id[128];
-	int64_t now;
-	int found;
-	int64_t revoked_ms; /* before; 0: there is no such token */
-};
-
-/* An operator who has found a token may paste the whole of it. */
-static void revoke_id_read(const char *text, struct revoke *r)
-{
-	int is_whole = strncmp(text, "lsr_", 4) == 0;
-
-	snprintf(r->id, sizeof(r->id), "%s", is_whole ? text + 4 : text);
-	if (is_whole)
-		r->id[strcspn(r->id, "_")] = '\0';
-}
-
-static void revoked_find(void *arg, const struct token *t)
-{
-	struct revoke *r = arg;
-
-	if (strcmp(t->id, r->id) == 0)
-		r->revoked_ms = t->revoked_ms;
-}
-
-static int revoke_work(struct store *store, void *arg, struct err *err)
-{
-	struct revoke *r = arg;
-	int result = store_token_revoke(store, r->id, r->now, err);
-
-	r->found = result == 0;
-	if (result > 0)
-		return store_token_each(store, revoked_find, r, err);
-	return result;
-}
-
 static int token_revoke(struct store *store, const struct command_line *o, const struct env *env)
 {
-	struct revoke r = { .now = env_wall_ms(env) };
+	/* Whoever may write the database can make another. */
+	struct token_change change = { .op = TOKEN_REVOKE,
+				       .now_ms = env_wall_ms(env),
+				       .may_end_admins = 1 };
 	struct err err = { 0 };
 	char when[32];
+	int is_unsure;
 
-	revoke_id_read(o->id, &r);
-	if (transaction_run(store, revoke_work, &r, &err) < 0)
+	token_id_read(o->id, change.id);
+	if (token_change_run(store, &change, &is_unsure, &err) < 0)
 		return command_line_fail(&err, EXIT_STORE);
-	if (!r.found) {
-		if (r.revoked_ms)
-			fprintf(stderr, "lessord: token %s was revoked already, on %s\n", r.id,
-				time_text(r.revoked_ms, when));
-		else
-			fprintf(stderr,
-				"lessord: there is no token with this id; lessord token list"
-				" shows the ids\n");
+	if (change.result == TOKEN_NOT_FOUND)
+		return token_unknown();
+	if (change.result == TOKEN_REPLAY) {
+		fprintf(stderr, "lessord: token %s was revoked already, on %s\n", change.id,
+			time_text(change.token.revoked_ms, when));
 		return EXIT_USAGE;
 	}
-	fprintf(stderr, "Token %s is revoked.\n", r.id);
+	fprintf(stderr, "Token %s is revoked.\n", change.id);
 	return EXIT_OK;
 }
 
-static int token_change(const char *target, const struct command_line *o, const struct env *env)
+static int tokens_change(const char *target, const struct command_line *o, const struct env *env)
 {
 	struct store *store = NULL;
 	struct err err = { 0 };
@@ -250,6 +300,8 @@ static int token_change(const char *target, const struct command_line *o, const 
 		return command_line_fail(&err, EXIT_STORE);
 	if (o->mode == DO_TOKEN_ADD)
 		code = token_add(store, o, env);
+	else if (o->mode == DO_TOKEN_ROTATE)
+		code = token_rotate(store, o, env);
 	else
 		code = token_revoke(store, o, env);
 	store_close(store);
@@ -266,7 +318,7 @@ int tokens_command(const struct command_line *o)
 	code = token_store_find(o, &store);
 	if (code == EXIT_OK)
 		code = o->mode == DO_TOKEN_LIST ? token_list(&store, &env) :
-						  token_change(store.target, o, &env);
+						  tokens_change(store.target, o, &env);
 	command_store_fini(&store);
 	return code;
 }
@@ -282,7 +334,7 @@ static void usable_count(void *arg, const struct token *t)
 {
 	struct usable *u = arg;
 
-	u->count += !t->revoked_ms && (!t->expires_ms || t->expires_ms > u->now);
+	u->count += token_is_valid(t, u->now);
 }
 
 int tokens_usable(struct store *store, int64_t now_ms, struct err *err)

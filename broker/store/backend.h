@@ -31,7 +31,15 @@ struct statement {
 };
 
 /* How a store is opened: see the functions of store.h, runs.h and move.h. */
-enum store_use { STORE_DAEMON, STORE_TOOL, STORE_READER, STORE_VIEW, STORE_SOURCE, STORE_POLL };
+enum store_use {
+	STORE_DAEMON,
+	STORE_TOOL,
+	STORE_READER,
+	STORE_VIEW,
+	STORE_SOURCE,
+	STORE_POLL,
+	STORE_BESIDE, /* of a file; of a database it is STORE_POLL */
+};
 
 /* How a backend opens its stores; `name` is what the configuration says. */
 struct opener {

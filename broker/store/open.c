@@ -46,6 +46,11 @@ int store_open_poll(const char *name, const struct env *env, struct store **ret,
 	return open_as(name, STORE_POLL, env, ret, err);
 }
 
+int store_open_beside(const char *name, const struct env *env, struct store **ret, struct err *err)
+{
+	return open_as(name, store_name_is_shared(name) ? STORE_POLL : STORE_BESIDE, env, ret, err);
+}
+
 int store_open_reader(const char *name, struct store **ret, struct err *err)
 {
 	return open_as(name, STORE_READER, NULL, ret, err);

@@ -51,6 +51,11 @@ int store_open(const char *path, const struct env *env, struct store **ret, stru
 int store_open_tool(const char *path, const struct env *env, struct store **ret, struct err *err);
 /* The same, for what is repeated every second: it fails soon rather than waits. */
 int store_open_poll(const char *path, const struct env *env, struct store **ret, struct err *err);
+/*
+ * Writes, for another thread of the daemon that holds `path`: what no lease depends on, in short
+ * transactions. A full disk undoes one, and breaks nothing.
+ */
+int store_open_beside(const char *path, const struct env *env, struct store **ret, struct err *err);
 /* Read-only, for another thread of the daemon that holds `path`. */
 int store_open_reader(const char *path, struct store **ret, struct err *err);
 /*
@@ -516,6 +521,8 @@ struct caller {
 	enum token_role role;
 };
 
+#define STORE_TOKEN_LABEL_SIZE 65
+
 struct token {
 	char id[17];		/* public part */
 	unsigned char hash[32];	/* SHA-256 of the whole token text */
@@ -525,12 +532,30 @@ struct token {
 	int64_t created_ms;
 	int64_t expires_ms;	/* 0: never */
 	int64_t revoked_ms;	/* 0: not */
+	int64_t used_ms;	/* the last use, up to a minute early; 0: none is known */
+	char label[STORE_TOKEN_LABEL_SIZE];
+	char rotated_from[17]; /* the id of the token that it replaces; "": none */
 };
+/*
+ * What is read after this in the transaction stays as it is until its end, even if other daemons
+ * want to change tokens.
+ */
+int store_token_lock(struct store *store, struct err *err);
 int store_token_add(struct store *store, const struct token *token, struct err *err);
-int store_token_revoke(struct store *store, const char *id, int64_t now_ms, struct err *err); /* 0, 1 none, -1 */
+/* Of a token that is not revoked: 0, 1 there is none, -1. */
+int store_token_revoke(struct store *store, const char *id, int64_t now_ms, struct err *err);
+int store_token_expire(struct store *store, const char *id, int64_t expires_ms, struct err *err);
+/* Notes a use, unless one is known of the minute before it. */
+int store_token_used(struct store *store, const char *id, int64_t used_ms, struct err *err);
 typedef void (*store_token_fn)(void *arg, const struct token *token);
+/* In the order in which they were made. */
 int store_token_each(struct store *store, store_token_fn fn, void *arg, struct err *err);
-/* Changes whenever a token is added or revoked, by any process. */
+/* At most `limit`, by id, from the first after `after` on. */
+int store_token_page(struct store *store, const char *after, int limit, store_token_fn fn,
+		     void *arg, struct err *err);
+int store_token_get(struct store *store, const char *id, struct token *ret,
+		    struct err *err); /* 0, 1 none, -1 */
+/* Changes whenever a token is added, limited or revoked, by any process. */
 int store_token_epoch(struct store *store, int64_t *ret, struct err *err);
 
 /* ---- account facts that outlive a restart ------------------------------------------------ */

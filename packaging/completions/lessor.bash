@@ -44,6 +44,13 @@ _lessor_column() {
 	done < <(_lessor_ask providers)
 }
 
+_lessor_tokens() {
+	local id rest
+	while read -r id rest; do
+		[[ $id =~ ^[0-9a-f]{16}$ ]] && echo "$id"
+	done < <(_lessor_ask token list)
+}
+
 # The saved servers, from the table of `lessor context`.
 _lessor_contexts() {
 	local mark name rest
@@ -55,7 +62,7 @@ _lessor_contexts() {
 
 _lessor_commands() {
 	echo "create run ssh cp ssh-config list queue show events wait keepalive heartbeat extend release"
-	echo "resolve sweep account daemons providers classes capacity usage whoami login logout context version"
+	echo "resolve sweep account token daemons providers classes capacity usage whoami login logout context version"
 	echo "help"
 }
 
@@ -80,6 +87,7 @@ _lessor_flags() {
 	resolve) echo "--resource --reason" ;;
 	sweep) echo "--run --looked --delete --account --reason" ;;
 	account) echo "--looked --reason" ;;
+	token) echo "--all --owner --org --role --label --expires --grace" ;;
 	classes) echo "--account" ;;
 	usage) echo "--month --all --csv" ;;
 	login) echo "--name --token-stdin" ;;
@@ -99,6 +107,8 @@ _lessor_word() {
 	resolve:1) _lessor_attention ;;
 	resolve:2) echo "retry forget adopt" ;;
 	account:1) echo "take-over" ;;
+	token:1) echo "list add rotate revoke" ;;
+	token:2) [[ $2 == r* ]] && _lessor_tokens ;;
 	account:2) _lessor_column ACCOUNT ;;
 	esac
 }
@@ -122,7 +132,7 @@ _lessor() {
 			;;
 		--class | --type | --ttl | --idle | --slug | --account | --location | --image | \
 			--ssh-key | --identity | --state | --until | --reason | --resource | --month | --since | --owner | --for | \
-			--timeout | --name)
+			--timeout | --name | --org | --role | --label | --expires | --grace)
 			((i++))
 			;;
 		-*) ;;
@@ -138,11 +148,12 @@ _lessor() {
 		return
 		;;
 	--url | --type | --ttl | --idle | --slug | --location | --image | --until | --reason | \
-		--resource | --month | --since | --owner | --timeout | --name)
+		--resource | --month | --since | --owner | --timeout | --name | --org | --label | --expires | --grace)
 		return
 		;;
 	--context) offers=$(_lessor_contexts) ;;
 	--for) offers="ready gone" ;;
+	--role) offers="user reader admin" ;;
 	--state) offers="provisioning active released expired failed" ;;
 	--class) offers=$(_lessor_column CLASS) ;;
 	--account) offers=$(_lessor_column ACCOUNT) ;;

@@ -10,7 +10,7 @@ function __lessor_given
             set skip 0
         else if contains -- $word --url --token-file --ca-file --context --config --class --type --ttl \
                 --idle --slug --account --location --image --ssh-key --identity --state --until --reason --resource \
-                --month --for --timeout --name
+                --month --for --timeout --name --org --role --label --expires --grace
             set skip 1
         else if not string match -q -- '-*' $word
             echo $word
@@ -59,6 +59,10 @@ end
 
 function __lessor_attention
     __lessor_ask list --attention | string match -r '^cbx_[0-9a-f]{12}(?= )'
+end
+
+function __lessor_tokens
+    __lessor_ask token list | string match -r '^[0-9a-f]{16}(?= )'
 end
 
 # The first column of a table, from its heading to an empty line.
@@ -115,6 +119,7 @@ complete -c lessor -n $none -a release -d 'Release a lease'
 complete -c lessor -n $none -a resolve -d 'Resolve a lease in attention'
 complete -c lessor -n $none -a sweep -d 'Show or delete orphans'
 complete -c lessor -n $none -a account -d 'End the fencing of an account'
+complete -c lessor -n $none -a token -d 'Show, make, replace or revoke tokens'
 complete -c lessor -n $none -a daemons -d 'Show the lessord on this database'
 complete -c lessor -n $none -a providers -d 'List the accounts that can create machines'
 complete -c lessor -n $none -a classes -d 'List the classes of server types and what they cost'
@@ -203,6 +208,17 @@ complete -c lessor -n $sweep -l reason -x -d Why
 set -l account '__lessor_at any account'
 complete -c lessor -n $account -l looked -d 'Confirm that this database is the newest'
 complete -c lessor -n $account -l reason -x -d Why
+
+set -l token '__lessor_at any token'
+complete -c lessor -n '__lessor_at 0 token' -a 'list add rotate revoke'
+complete -c lessor -n '__lessor_at 1 token' -a '(__lessor_tokens)'
+complete -c lessor -n $token -l all -d 'Those that ended, too'
+complete -c lessor -n $token -l owner -x -d 'The owner of the token'
+complete -c lessor -n $token -l org -x -d 'The organisation'
+complete -c lessor -n $token -l role -x -a 'user reader admin' -d 'The role'
+complete -c lessor -n $token -l label -x -d 'What it is for'
+complete -c lessor -n $token -l expires -x -d 'How long it is valid'
+complete -c lessor -n $token -l grace -x -d 'How long the old one stays valid'
 
 complete -c lessor -n '__lessor_at any classes' -l account -x -a '(__lessor_column ACCOUNT)' \
     -d 'The prices in this account'

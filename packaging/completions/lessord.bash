@@ -19,7 +19,7 @@ _lessord() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	--owner | --org | --expires | --from | --to) return ;;
+	--owner | --org | --expires | --label | --grace | --from | --to) return ;;
 	--role) offers="user reader admin" ;;
 	*)
 		if [[ ${words[1]} == backup && ${#words[@]} -gt 2 ]]; then
@@ -33,9 +33,11 @@ _lessord() {
 			offers+=" --port-file --version --help"
 			((${#words[@]} > 2)) || offers+=" backup check migrate token"
 		elif ((${#words[@]} == 3)); then
-			offers="add list revoke --help"
+			offers="add list rotate revoke --help"
 		elif [[ ${words[2]} == add ]]; then
-			offers="--owner --org --role --expires --config --store --help"
+			offers="--owner --org --role --expires --label --config --store --help"
+		elif [[ ${words[2]} == rotate ]]; then
+			offers="--grace --expires --config --store --help"
 		else
 			offers="--config --store --help"
 		fi

@@ -104,19 +104,25 @@ class Asked:
             self.assertEqual(self.options(f"lessor {command} --"), allowed("lessor", command), command)
         self.assertEqual(self.options("lessord --"), allowed("lessord"))
         self.assertEqual(self.options("lessord check --"), allowed("lessord", "check"))
-        for verb in ("add", "list", "revoke"):
+        for verb in ("add", "list", "rotate", "revoke"):
             there = allowed("lessord", "token", verb)
+            # The parser accepts these options; the command rejects them afterwards.
             if verb != "add":
-                # The parser accepts these options; the command rejects them afterwards.
-                there -= {"owner", "org", "role", "expires"}
+                there -= {"owner", "org", "role", "label"}
+            if verb not in ("add", "rotate"):
+                there -= {"expires"}
+            if verb != "rotate":
+                there -= {"grace"}
             self.assertEqual(self.options(f"lessord token {verb} --"), there, verb)
 
     def test_verbs(self):
         self.assertIn("token", self.ask("lessord tok"))
         self.assertEqual(self.ask("lessord ch"), ["check"])
-        self.assertEqual(self.ask("lessord token r"), ["revoke"])
+        self.assertEqual(self.ask("lessord token re"), ["revoke"])
+        self.assertEqual(self.ask("lessor token ro"), ["rotate"])
+        self.assertEqual(sorted(self.ask("lessor token add --role ")), ["admin", "reader", "user"])
         offers = set(self.ask("lessord token ")) - {"--help"}
-        self.assertEqual(offers, {"add", "list", "revoke"})
+        self.assertEqual(offers, {"add", "list", "rotate", "revoke"})
         self.assertEqual(sorted(self.ask("lessord token add --role ")), ["admin", "reader", "user"])
         self.assertEqual(sorted(self.ask("lessor resolve x ")), ["adopt", "forget", "retry"])
         self.assertEqual(self.ask("lessor account "), ["take-over"])

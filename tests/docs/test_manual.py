@@ -153,12 +153,14 @@ endpoint = http://127.0.0.1:1/v1
         self.assertEqual(set(re.findall(r"^\.Cm (\w+)$", text, re.M)), set(roles))
         for role in roles:
             told("token", "token", "add", "--owner", "alice@example.com", "--org", "acme",
-                 "--role", role, "--expires", "90d")
+                 "--role", role, "--expires", "90d", "--label", "x")
         tried["token"].add("store")
         said = run("lessord", "token", "list", "--store", HOME + "/lessor.db")
         self.assertEqual(len(re.findall(r" valid +(?:user|reader|admin) .*alice@example.com @ acme",
                                         said)), 3)
         made = re.search(r"^([0-9a-f]{16}) ", said, re.M).group(1)
+        new = told("token", "token", "rotate", made, "--grace", "1h")
+        self.assertIn(f"Token {made}, which it replaces, is valid until ", new)
         told("token", "token", "revoke", made)
         self.assertIn("revoked", told("token", "token", "list"))
         told("token", "token", "add", "--help")
@@ -260,7 +262,10 @@ class Lessor(unittest.TestCase):
                "--token-file": HOME + "/token", "--ca-file": HOME + "/ca.pem", "--config": HOME + "/settings"}
     # Options that another option requires.
     beside = {("release", "until"): ["--keep-server"], ("release", "reason"): ["--keep-server"],
-              ("sweep", "account"): ["--run"], ("sweep", "reason"): ["--run"]}
+              ("sweep", "account"): ["--run"], ("sweep", "reason"): ["--run"],
+              ("token", "owner"): ["add"], ("token", "grace"): ["rotate", "x"],
+              **{("token", name): ["add", "--owner", "x"]
+                 for name in ("org", "role", "label", "expires")}}
 
     @classmethod
     def setUpClass(cls):

@@ -243,6 +243,26 @@ int store_open_reading(const char *path, const struct schema *schema, struct sto
 	return 0;
 }
 
+/*
+ * Without the guards, which open the file: closing that descriptor would take this process's locks
+ * off it, on which SQLite's other connections rely. The daemon's connection has checked it.
+ */
+static int beside_open(const char *path, struct store **ret, struct err *err)
+{
+	struct store *store = store_new(path, &schema_leases, err);
+
+	if (!store)
+		return -1;
+	store->file->is_tool = store->file->tolerates_full = 1;
+	if (open_connection(store, SQLITE_OPEN_READWRITE, TOOL_BUSY_MS, err) ||
+	    journal_setup(store, WRITER_TOOL, err)) {
+		store_close(store);
+		return -1;
+	}
+	*ret = store;
+	return 0;
+}
+
 /* ---- a view -------------------------------------------------------------------------- */
 
 static int open_uri(struct store *store, const char *query, struct err *err)
@@ -380,6 +400,8 @@ int sqlite_open(const char *name, enum store_use use, const struct env *env, str
 	case STORE_POLL:
 	case STORE_SOURCE:
 		return leases_open(name, env, use, ret, err);
+	case STORE_BESIDE:
+		return beside_open(name, ret, err);
 	case STORE_READER:
 		return store_open_reading(name, &schema_leases, ret, err);
 	case STORE_VIEW:

@@ -443,6 +443,67 @@ static void an_ipv6_network_counts_as_one_and_the_table_is_bounded(void **state)
 	auth_throttle_free(limit);
 }
 
+/* ---- uses ---------------------------------------------------------------------------------- */
+
+static size_t uses(int64_t *ret_ms)
+{
+	struct auth_use taken[AUTH_USES_MAX];
+	size_t count = auth_take_uses(auth, taken);
+
+	*ret_ms = count ? taken[0].used_ms : 0;
+	if (count)
+		assert_string_equal(taken[0].id, tokens[0].id);
+	assert_false(auth_has_uses(auth));
+	return count;
+}
+
+static void a_use_is_noted_once_a_minute(void **state)
+{
+	int64_t used_ms;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(check(bearer(alice)), AUTH_OK);
+	assert_true(auth_has_uses(auth));
+	assert_int_equal(uses(&used_ms), 1);
+	assert_int_equal(used_ms, wall_ms);
+	wall_ms += 59999;
+	check(bearer(alice));
+	assert_int_equal(uses(&used_ms), 0);
+	/* A reload, of a store that does not have it yet, does not forget it. */
+	epoch++;
+	assert_int_equal(auth_reload(auth, NULL), 0);
+	check(bearer(alice));
+	assert_int_equal(uses(&used_ms), 0);
+	wall_ms += 1;
+	check(bearer(alice));
+	assert_int_equal(uses(&used_ms), 1);
+	assert_int_equal(used_ms, wall_ms);
+	/* The store may know a newer one, of another daemon. */
+	tokens[0].used_ms = wall_ms + 30000;
+	epoch++;
+	assert_int_equal(auth_reload(auth, NULL), 0);
+	wall_ms += 60000;
+	check(bearer(alice));
+	assert_int_equal(uses(&used_ms), 0);
+	/* The clock was ahead. */
+	wall_ms -= 86400000;
+	check(bearer(alice));
+	assert_int_equal(uses(&used_ms), 1);
+	assert_int_equal(used_ms, wall_ms);
+}
+
+static void a_refused_token_is_not_used(void **state)
+{
+	int64_t used_ms;
+
+	(void)state;
+	wall_ms += 1000;
+	assert_int_equal(check(bearer(reader)), AUTH_REFUSED);
+	assert_int_equal(check(bearer("lsr_0123456789abcdef_")), AUTH_REFUSED);
+	assert_int_equal(uses(&used_ms), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -460,6 +521,8 @@ int main(void)
 		TEST(bad_tokens_do_not_cost_a_read_each),
 		TEST(bad_tokens_of_many_addresses_do_not_either),
 		TEST(b149_refusals_are_counted_by_address),
+		TEST(a_use_is_noted_once_a_minute),
+		TEST(a_refused_token_is_not_used),
 		cmocka_unit_test(an_ipv6_network_counts_as_one_and_the_table_is_bounded),
 	};
 

@@ -137,6 +137,10 @@ static const struct {
 	{ "POST", "/v1/admin/accounts/{account}/take-over", "a" },
 	{ "GET", "/v1/admin/sweep", "a" },
 	{ "POST", "/v1/admin/sweep", "a" },
+	{ "GET", "/v1/admin/tokens", "a" },
+	{ "POST", "/v1/admin/tokens", "a" },
+	{ "DELETE", "/v1/admin/tokens/{token}", "a" },
+	{ "POST", "/v1/admin/tokens/{token}/rotate", "a" },
 };
 
 static const char *published_roles(const char *method, const char *path)
