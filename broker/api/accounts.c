@@ -154,6 +154,10 @@ static void render_account(struct jsonw *w, const char *key, const struct api_re
 	jsonw_text_if(w, "pausedReason", pause && pause->reason[0] ? pause->reason : NULL);
 	jsonw_text(w, "daemon", daemons[standing->owner.place]);
 	jsonw_time(w, "provenAt", figures->verified_ms);
+	if (figures->rate_remaining >= 0)
+		jsonw_int(w, "requestsLeft", figures->rate_remaining);
+	if (standing->generation > 0)
+		jsonw_int(w, "generation", standing->generation);
 	jsonw_text(w, "message", message);
 	jsonw_end_object(w);
 }

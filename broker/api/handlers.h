@@ -10,6 +10,8 @@
 #include "api/create_request.h"
 #include "api/request.h"
 
+void page_show(struct api_request *request);
+void page_file_show(struct api_request *request);
 void service_health(struct api_request *request);
 void service_whoami(struct api_request *request);
 void service_openapi(struct api_request *request);

@@ -53,8 +53,8 @@ static const struct not_offered rows[] = {
 	{ 0, "/v1/admin/mac-hosts", 501, HOSTS },
 	{ 0, "/v1/admin/providers/identity", 501, IDENTITY },
 	{ 0, "/v1/admin/aws-identity", 501, IDENTITY },
-	{ 0, "/portal", 404,
-	  "Web pages are not offered by this broker; use: crabbox history, logs or events" },
+	{ 1u << HTTP_GET | 1u << HTTP_HEAD, "/portal", 404,
+	  "Of the portal, this broker offers the pages of runs; its own page is at /" },
 };
 
 static int path_begins_with(const char *path, const char *pattern)

@@ -12,6 +12,12 @@
 	"pagination"
 
 const struct route route_table[] = {
+	{ HTTP_GET, "/", ROLE_ANYONE, OWNS_NOTHING, GOES_NOWHERE, BODY_NONE, NULL, "", page_show },
+	{ HTTP_GET, "/page/{file}", ROLE_ANYONE, OWNS_NOTHING, GOES_NOWHERE, BODY_NONE, NULL, "",
+	  page_file_show },
+	{ HTTP_GET, "/portal/runs/{run}", ROLE_ANYONE, OWNS_NOTHING, GOES_NOWHERE, BODY_NONE, NULL,
+	  "", page_show },
+
 	{ HTTP_GET, "/v1/health", ROLE_ANYONE, OWNS_NOTHING, GOES_NOWHERE, BODY_NONE, NULL, "",
 	  service_health },
 	{ HTTP_GET, "/v1/whoami", ROLE_EACH, OWNS_NOTHING, GOES_NOWHERE, BODY_NONE, NULL, "",

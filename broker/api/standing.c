@@ -63,9 +63,11 @@ void standing_read(const struct api *api, const struct account *account, struct 
 	struct generation generation;
 
 	standing_told(api, account, ret);
-	if (ret->owner.place == RELAY_SELF ||
-	    store_generation_get(api->parts.reader, name, &generation, NULL) ||
-	    !generation.is_fenced)
+	if (store_generation_get(api->parts.reader, name, &generation, NULL))
+		return;
+	ret->generation = generation.pending > generation.current ? generation.pending :
+								    generation.current;
+	if (ret->owner.place == RELAY_SELF || !generation.is_fenced)
 		return;
 	ret->figures.fenced = 1;
 	TEXT_SET(ret->figures.fence, generation.why);

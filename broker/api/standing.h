@@ -15,7 +15,8 @@ struct standing {
 	struct relay_route owner; /* RELAY_SELF: this daemon, as it is without others */
 	/* Of this daemon if it is the owner; else what says whether the account may be used, and why. */
 	struct account_figures figures;
-	char frozen[128]; /* why nothing is deleted or concluded there; "": it is not */
+	int64_t generation; /* that its sentinel was given last, of standing_read(); 0: none */
+	char frozen[128];   /* why nothing is deleted or concluded there; "": it is not */
 };
 
 /* Without reading the database: what is known. */

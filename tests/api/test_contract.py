@@ -63,7 +63,7 @@ class Doctor(BrokerCase):
             self.assertEqual(answer.status, 404, answer)
             self.assertEqual(answer.json, {"error": "not_found", "message": "Not found."})
         for path, status in (("/v1/ready-pools", 404), ("/v1/admin/hosts", 501),
-                             ("/portal/runs/run_1", 404)):
+                             ("/portal/leases/cbx_1", 404)):
             self.error(self.ask("GET", path, self.broker.alice), status, "not_offered")
         for path in ("/v1/runners/sync", "/v1/auth/github/start", "/v1/artifacts/uploads"):
             answer = self.ask("POST", path, self.broker.alice, {"leaseID": ""})

@@ -27,8 +27,8 @@ PATIENCE = 60
 
 # Neither the network nor the profile of a person; nothing that differs from run to run.
 OPTIONS = (
-    "--headless=new", "--no-sandbox", "--remote-debugging-pipe", "--no-first-run",
-    "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--headless=new", "--hide-scrollbars", "--no-sandbox", "--remote-debugging-pipe", "--no-first-run",
+    "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update",
     "--disable-client-side-phishing-detection", "--disable-default-apps", "--disable-sync",
     "--disable-domain-reliability", "--disable-breakpad", "--disable-extensions",
     "--disable-background-timer-throttling", "--disable-renderer-backgrounding",
@@ -525,5 +525,5 @@ class Page:
             raise AssertionError("in the page:\n" + "\n".join(wrong))
 
     def close(self):
-        self.browser.call("Target.disposeBrowserContext", browserContextId=self.context)
-        self.browser.pages.pop(self.session, None)
+        if self.browser.pages.pop(self.session, None):
+            self.browser.call("Target.disposeBrowserContext", browserContextId=self.context)

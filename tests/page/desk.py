@@ -4,13 +4,17 @@
 import http.client
 import json
 import os
+import re
+import signal
 import sys
+import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "api"), HERE]
 from browser import Browser  # noqa: E402
 from daemons import West  # noqa: E402
-from harness import CLOUD_TOKEN, Broker, cli_body, new_key, until  # noqa: E402,F401
+from harness import CLOUD_TOKEN, Broker, cli_body, until  # noqa: E402
+from ports import free_port  # noqa: E402
 
 OUT = os.environ.get("PAGE_OUT", "build/tests/page")
 LATER = {"Prefer": "respond-async"}
@@ -32,6 +36,11 @@ class Desk:
             options.setdefault("limits", "max_active_per_owner = 3")
             self.broker = Broker(accounts=self.west.section, create_wait="5s", release_wait="5s",
                                  sim_options=("--speed", "1000"), **options)
+            # For pages that outlive a restart.
+            self.broker.kill(signal.SIGTERM)
+            self.broker.edit("listen = 127.0.0.1:0", "listen = 127.0.0.1:%d" % free_port())
+            self.carol = self.broker.token("carol@example.com", "acme", "user")
+            self.broker.start()
             until(self.is_priced, why="the catalogue was not read")
             self.leases = {}
             if has_leases:
@@ -102,9 +111,9 @@ class Desk:
         # The first type is sold out, and the next one takes its time.
         self.broker.sim("POST", "/_sim/faults", {
             "match": {"op": "s.create"}, "count": 1, "fault": {"kind": "sold_out"}})
-        self.broker.sim("POST", "/_sim/config", {"boot_ms": 100000000})
+        self.broker.sim("POST", "/_sim/config", {"boot_ms": 2000000000})
         self.create("still-starting", bob, LATER, **{"class": "large"})
-        until(lambda: len(self.lease("still-starting").get("provisioningAttempts", ())) > 0)
+        self.broker.sim_wait("servers=6")
         self.broker.sim("POST", "/_sim/config", {"boot_ms": 20000})
         # Alice has three: two active, and one that is left.
         self.create("waits-its-turn", None, LATER, waitForCapacity=3600)
@@ -167,12 +176,33 @@ class PageCase(unittest.TestCase):
         return page
 
     def sign_in(self, page, token):
-        page.fill("textbox", TOKEN, token)
+        page.fill("textbox", "Token", token)
         page.press("Enter")
 
     def at(self, path="/", token=None, **options):
-        """A page that is signed in, by default as an admin."""
+        """A page that is signed in, by default as an admin, and has read what it shows."""
         page = self.open(path, **options)
         self.sign_in(page, token or self.desk.broker.admin)
-        page.find("navigation", VIEWS)
+        page.find("navigation", "Views")
+        self.read(page)
         return page
+
+    def read(self, page):
+        """Waits until what is shown was read: until then, what arrives moves what is there."""
+        page.wait("() => /read at/.test(document.querySelector('#foot').innerText)"
+                  " && /^(Live|Polling)/.test(document.querySelector('#connection').innerText)"
+                  " && !/Reading/.test(document.querySelector('main').innerText)")
+
+    def title(self, page, text):
+        """Waits for the view whose heading this is."""
+        page.wait("text => document.querySelector('main h1')?.innerText === text", text)
+        self.read(page)
+
+    def view(self, page, name):
+        """Follows a link of the navigation, whose name may end with a count."""
+        page.find("link", re.compile("^%s( [0-9+]+)?$" % name)).click()
+        self.title(page, name)
+
+    def lease_view(self, page, slug):
+        page.click("link", slug)
+        self.title(page, slug)

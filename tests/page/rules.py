@@ -125,13 +125,10 @@ BEGIN = """() => {
   if (document.activeElement) document.activeElement.blur();
   const start = document.querySelector('dialog:modal') || body;
   const had = start.getAttribute('tabindex');
-  if (start === body) {
-    start.tabIndex = -1;
-    start.focus({preventScroll: true});
-    if (had === null) start.removeAttribute('tabindex');
-    else start.setAttribute('tabindex', had);
-    document.activeElement.blur();
-  }
+  start.tabIndex = -1;
+  start.focus({preventScroll: true});
+  if (had === null) start.removeAttribute('tabindex');
+  else start.setAttribute('tabindex', had);
   scrollTo(0, 0);
   window.__focus = {rules, seen: rules.focusable(), looks: new Map()};
   for (const element of __focus.seen) __focus.looks.set(element, rules.look(element));

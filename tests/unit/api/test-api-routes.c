@@ -44,7 +44,13 @@ static void each_path_finds_its_own_route(void **state)
 		{ HTTP_GET, "/v1/leasesx", NULL, "", 0 },
 		{ HTTP_GET, "/v1/Leases", NULL, "", 0 },
 		{ HTTP_GET, "/v1", NULL, "", 0 },
-		{ HTTP_GET, "/", NULL, "", 0 },
+		{ HTTP_GET, "/", "/", "", 0 },
+		{ HTTP_GET, "//", NULL, "", 0 },
+		{ HTTP_GET, "/page/", NULL, "", 0 },
+		{ HTTP_GET, "/page/main.mjs", "/page/{file}", "main.mjs", 0 },
+		{ HTTP_GET, "/page/a/main.mjs", NULL, "", 0 },
+		{ HTTP_GET, "/portal/runs/", NULL, "", 0 },
+		{ HTTP_GET, "/portal/runs/run_1", "/portal/runs/{run}", "run_1", 0 },
 		{ HTTP_DELETE, "/v1/leases/a", NULL, "", 1u << HTTP_GET | 1u << HTTP_PUT },
 		{ HTTP_GET, "/v1/leases/a/heartbeat", NULL, "", 1u << HTTP_POST },
 		{ HTTP_POST, "/v1/leases/a/heartbeat", "/v1/leases/{lease}/heartbeat", "a", 0 },
@@ -92,6 +98,9 @@ static void a_segment_has_its_bound(void **state)
 static const struct {
 	const char *method, *path, *roles;	/* u user, r reader, a admin, - without a token */
 } published[] = {
+	{ "GET", "/", "-ura" },
+	{ "GET", "/page/{file}", "-ura" },
+	{ "GET", "/portal/runs/{run}", "-ura" },
 	{ "GET", "/v1/health", "-ura" },
 	{ "GET", "/v1/whoami", "ura" },
 	{ "GET", "/v1/openapi.json", "ura" },
@@ -287,8 +296,7 @@ static void openapi_and_the_table_agree(void **state)
 
 static void b100_to_b107_paths(void **state)
 {
-	static const char *const missing[] = { "/",
-					       "/v1",
+	static const char *const missing[] = { "/v1",
 					       "/v1/",
 					       "/v1/leases/",
 					       "/v1//leases",
@@ -376,7 +384,7 @@ static void x4_x11_what_is_not_offered_says_so(void **state)
 		{ "GET", "/v1/admin/hosts", 501, "hosts" },
 		{ "DELETE", "/v1/admin/mac-hosts/h-1", 501, "hosts" },
 		{ "GET", "/v1/admin/providers/identity", 501, "identities" },
-		{ "GET", "/portal/runs/run_0123456789ab", 404, "crabbox history" },
+		{ "GET", "/portal/leases/cbx_0123456789ab", 404, "is at /" },
 	};
 
 	(void)state;
