@@ -110,6 +110,7 @@ struct api_parts {
 	/* How requests reach the other daemons on this database; NULL: there are none. */
 	const struct relay_config *relay;
 	struct daemons_source daemons; /* for /v1/daemons and the metrics; zeroed: shows none */
+	const char *store_path;	       /* of the database's file, for the metrics; NULL: none */
 };
 
 /*

@@ -126,6 +126,7 @@ int shared_api_start(struct daemon *d, struct err *err)
 		.reader = d->reader,
 		.runs = d->runs,
 		.runs_reader = d->runs_reader,
+		.store_path = d->config->store,
 	};
 
 	d->max_connections = descriptors_connections(d->config);

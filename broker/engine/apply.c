@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/timings.h"
 #include "util/text.h"
 
 /* ---- facts --------------------------------------------------------------------------------- */
@@ -182,6 +183,7 @@ int core_apply_facts(struct core *core, struct lease_aggregate *a, const struct 
 		     const struct lease_facts *facts, struct lease_effects *out, struct err *err)
 {
 	struct capacity_use before = capacity_use(&a->lease);
+	struct timings_mark mark = timings_mark(&a->lease);
 	struct lease_effects own;
 
 	if (!out)
@@ -194,6 +196,7 @@ int core_apply_facts(struct core *core, struct lease_aggregate *a, const struct 
 		store_break(core->store);
 		return -1;
 	}
+	timings_follow(core->config.timings, &mark, &a->lease, facts->now_ms);
 	return 0;
 }
 

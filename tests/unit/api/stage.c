@@ -6,6 +6,7 @@
 #include "http/parser.h"
 #include "http/server.h"
 #include "http/websocket.h"
+#include "engine/timings.h"
 #include "util/alloc.h"
 #include "util/buf.h"
 
@@ -254,6 +255,14 @@ uint64_t fleet_queue_version(const struct fleet *fleet)
 	return ++version;
 }
 
+const struct engine_timings *fleet_timings(const struct fleet *fleet)
+{
+	static const struct engine_timings none;
+
+	(void)fleet;
+	return &none;
+}
+
 enum store_state fleet_store_state(const struct fleet *fleet)
 {
 	(void)fleet;
@@ -365,8 +374,8 @@ int stage_setup(void **state)
 	/* Nothing waits unless a test wants it to. */
 	stage.config.create_wait_ms = stage.config.release_wait_ms = 0;
 	parts = (struct api_parts){
-		stage.base, &stage.world.d.env, NULL,	     stage.accounts, 1, stage.reader,
-		NULL,	    stage.runs_reader,	stage_relay, { 0 }
+		stage.base, &stage.world.d.env, NULL,	     stage.accounts, 1,	  stage.reader,
+		NULL,	    stage.runs_reader,	stage_relay, { 0 },	     NULL
 	};
 	if (api_new(&parts, &stage.config, &stage.api, &err))
 		fail_msg("%s", err.text);

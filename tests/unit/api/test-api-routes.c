@@ -96,6 +96,7 @@ static const struct {
 	{ "GET", "/v1/whoami", "ura" },
 	{ "GET", "/v1/openapi.json", "ura" },
 	{ "GET", "/v1/metrics", "ra" },
+	{ "GET", "/metrics", "ra" },
 	{ "GET", "/v1/providers", "ura" },
 	{ "GET", "/v1/providers/{account}/readiness", "ura" },
 	{ "GET", "/v1/classes", "ura" },
