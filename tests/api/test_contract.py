@@ -340,7 +340,7 @@ class Life(BrokerCase):
 
     @unittest.skipUnless(shutil.which("promtool"), "promtool is missing (package prometheus)")
     def test_prometheus_accepts_the_metrics(self):
-        self.release(self.create().json["lease"])
+        self.release(self.create())
         answer = self.ask("GET", "/metrics", self.broker.reader)
         self.assertEqual(answer.status, 200)
         self.assertEqual(self.promtool(answer.body), (0, ""))
