@@ -24,7 +24,7 @@ PAGES = ["README.md", ARCHITECTURE, RULES, CONTRACT, "sdk/doc/abi.md", "tests/RE
 # The responses to requests that the engine refuses (broker/api/engine_response.c).
 STATUS = {"NOT_FOUND": 404, "FORBIDDEN": 403, "INVALID": 400, "CONFLICT": 409, "LIMIT": 429,
           "UNAVAILABLE": 503}
-ONE_WORD = {"busy", "conflict", "forbidden", "internal", "unauthorized", "unavailable"}
+ONE_WORD = {"busy", "conflict", "forbidden", "internal", "paused", "unauthorized", "unavailable"}
 ROLES = {"ROLE_ANYONE": "any", "ROLE_EACH": "u r a", "ROLE_WRITES": "u a",
          "ROLE_WATCHES": "r a", "ROLE_ADMIN": "a"}
 
@@ -125,17 +125,10 @@ class Contract(unittest.TestCase):
 
 
 class Monitoring(unittest.TestCase):
-    """packaging/monitoring uses metrics that there are."""
-
-    def named(self, text):
-        known = set(re.findall(r'"([a-z_]+)"', read("broker/api/metrics.c")))
-        found = set(re.findall(r"\blessor_([a-z_]+)", text))
-        self.assertGreater(len(found), 5)
-        self.assertEqual(found - known, set())
+    """The form of packaging/monitoring; test_monitoring.py is about the metrics in it."""
 
     def test_alerts(self):
         text = read("packaging/monitoring/alerts.yml")
-        self.named(text)
         alerts = re.findall(r"alert: (\w+)\n +expr: .*\n(?: +for: \d+[mh]\n)?"
                             r" +labels: \{severity: (?:warning|critical)\}\n +annotations:\n +summary: ",
                             text)
@@ -143,7 +136,6 @@ class Monitoring(unittest.TestCase):
 
     def test_dashboard(self):
         text = read("packaging/monitoring/dashboard.json")
-        self.named(text)
         panels = json.loads(text)["panels"]
         places = {(p["gridPos"]["x"], p["gridPos"]["y"]) for p in panels}
         self.assertEqual(len(places), len(panels))
