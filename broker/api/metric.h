@@ -82,6 +82,8 @@
 	X(account_blocked, gauge, SHARED, "account", "1 if the account cannot be used.") \
 	X(account_fenced, gauge, SHARED, "account", \
 	  "1 if the database may be older than the account: needs operator action.") \
+	X(account_paused, gauge, DAEMON, "account", \
+	  "1 if the configuration pauses the account, or the daemon: creates are refused.") \
 	X(account_verified_timestamp_seconds, gauge, DAEMON, "account", \
 	  "When the account was last verified; 0 on a daemon that does not own it.") \
 	X(account_generation, gauge, SHARED, "account", \

@@ -195,6 +195,12 @@ static void standing_metrics(struct buf *out, const struct api *api)
 	for (size_t i = 0; i < count; i++)
 		metric_put(out, METRIC_account_fenced, list[i].figures.fenced != 0,
 			   api->parts.accounts[i]->config.name);
+	metric_head(out, METRIC_account_paused);
+	for (size_t i = 0; i < count; i++)
+		metric_put(out, METRIC_account_paused,
+			   limits_pause_find(&api->config.limits,
+					     api->parts.accounts[i]->config.name) != NULL,
+			   api->parts.accounts[i]->config.name);
 	metric_head(out, METRIC_account_verified_timestamp_seconds);
 	for (size_t i = 0; i < count; i++)
 		metric_put(out, METRIC_account_verified_timestamp_seconds,

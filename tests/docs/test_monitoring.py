@@ -104,7 +104,7 @@ class Monitoring(unittest.TestCase):
 
     def test_each_alert_has_its_paragraph(self):
         page = read("packaging/man/lessord.8.in")
-        section = page.split(".Sh ALERTS\n", 1)[1].split("\n.Sh ", 1)[0]
+        section = page.split(".Sh MONITORING\n", 1)[1].split("\n.Sh ", 1)[0]
         told = re.findall(r"^\.It (Lessor\w+)\n(?!\.It)\S", section, re.M)
         rules = re.findall(r"alert: (\w+)", read("packaging/monitoring/alerts.yml"))
         self.assertEqual(sorted(told), sorted(rules))

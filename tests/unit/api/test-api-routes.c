@@ -301,7 +301,7 @@ static void b100_to_b107_paths(void **state)
 					       "/v1/runnersx",
 					       "/v1/pools",
 					       "/v1/leases;a=1",
-					       "/metrics",
+					       "/metrics/",
 					       "/healthz",
 					       "/v1/auths",
 					       "/v1/ready-pool",
