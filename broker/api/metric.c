@@ -34,16 +34,18 @@ void metric_head(struct buf *out, enum metric metric)
 
 static void label_add(struct buf *out, const char *name, size_t len, const char *value)
 {
-	buf_addf(out, "%.*s=\"", (int)len, name);
-	for (; *value; value++) {
-		if (*value == '\n')
-			buf_addf(out, "\\n");
-		else if (*value == '"' || *value == '\\')
-			buf_addf(out, "\\%c", *value);
-		else
-			buf_addf(out, "%c", *value);
+	buf_add(out, name, len);
+	buf_adds(out, "=\"");
+	while (*value) {
+		size_t plain = strcspn(value, "\n\"\\");
+
+		buf_add(out, value, plain);
+		value += plain;
+		if (*value)
+			buf_adds(out, *value == '\n' ? "\\n" : *value == '"' ? "\\\"" : "\\\\");
+		value += *value != '\0';
 	}
-	buf_addf(out, "\"");
+	buf_addc(out, '"');
 }
 
 /* Name and labels. `le`: of a bucket; NULL: it is none. */
@@ -53,17 +55,18 @@ static void series_add(struct buf *out, enum metric metric, const char *suffix,
 	const char *at = table[metric].labels;
 	int count = 0;
 
-	buf_addf(out, "%s%s", table[metric].name, suffix);
+	buf_adds(out, table[metric].name);
+	buf_adds(out, suffix);
 	for (; *at; count++) {
 		size_t len = strcspn(at, ",");
 
-		buf_addf(out, count ? "," : "{");
+		buf_addc(out, count ? ',' : '{');
 		label_add(out, at, len, values[count]);
 		at += len + (at[len] == ',');
 	}
 	if (le)
 		buf_addf(out, "%sle=\"%s\"", count++ ? "," : "{", le);
-	buf_addf(out, count ? "} " : " ");
+	buf_adds(out, count ? "} " : " ");
 }
 
 static void values_take(enum metric metric, va_list ap, const char *ret[HISTOGRAM_LABELS])
@@ -92,7 +95,8 @@ void metric_put(struct buf *out, enum metric metric, int64_t value, ...)
 	values_take(metric, ap, values);
 	va_end(ap);
 	series_add(out, metric, "", values, NULL);
-	buf_addf(out, "%" PRId64 "\n", value);
+	buf_addi(out, value);
+	buf_addc(out, '\n');
 }
 
 void metric_put_milli(struct buf *out, enum metric metric, int64_t thousandths, ...)
