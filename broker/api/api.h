@@ -122,6 +122,7 @@ struct api_parts {
 	const struct relay_config *relay;
 	struct daemons_source daemons; /* for /v1/daemons and the metrics; zeroed: shows none */
 	const char *store; /* for changes of tokens (api/token_desk.h); NULL: they are refused */
+	const char *store_path;	       /* of the database's file, for the metrics; NULL: none */
 };
 
 /*

@@ -1,26 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* GET /v1/metrics: the Prometheus text format, version 0.0.4. */
-#include <inttypes.h>
+/* GET /metrics and GET /v1/metrics: what is written of each metric; metric.h has the table. */
+#include <stdio.h>
 #include <string.h>
 
 #include "api/handlers.h"
 #include "api/lookup.h"
+#include "api/metric.h"
+#include "api/metrics_process.h"
 #include "api/queue_view.h"
 #include "api/reply.h"
 #include "api/standing.h"
+#include "engine/timings.h"
 #include "util/alloc.h"
 
-static void metric_add_head(struct buf *out, const char *name, const char *type, const char *help)
-{
-	buf_addf(out, "# HELP lessor_%s %s\n# TYPE lessor_%s %s\n", name, help, name, type);
-}
-
-static void metric_add(struct buf *out, const char *name, const char *type, const char *help,
-		       int64_t value)
-{
-	metric_add_head(out, name, type, help);
-	buf_addf(out, "lessor_%s %" PRId64 "\n", name, value);
-}
+static const char *const status_classes[] = { "", "1xx", "2xx", "3xx", "4xx", "5xx" };
 
 static void place_metrics(struct buf *out, const struct http_counters *c)
 {
@@ -30,24 +23,17 @@ static void place_metrics(struct buf *out, const struct http_counters *c)
 		[HTTP_CLIENT_UNIX] = "unix",
 	};
 
-	metric_add_head(out, "http_places", "gauge",
-			"Open connections by what is known of the client.");
+	metric_head(out, METRIC_http_places);
 	for (int i = 0; i < HTTP_CLIENT_COUNT; i++)
-		buf_addf(out, "lessor_http_places{client=\"%s\"} %" PRIu64 "\n", clients[i],
-			 c->connections_by[i]);
-	metric_add_head(out, "http_evicted_total", "counter",
-			"Connections closed to make room for others.");
+		metric_put(out, METRIC_http_places, (int64_t)c->connections_by[i], clients[i]);
+	metric_head(out, METRIC_http_evicted_total);
 	for (int i = 0; i < HTTP_CLIENT_COUNT; i++) {
-		buf_addf(out,
-			 "lessor_http_evicted_total{client=\"%s\",reason=\"half_read\"} %" PRIu64
-			 "\n",
-			 clients[i], c->evicted_half_read[i]);
-		buf_addf(out,
-			 "lessor_http_evicted_total{client=\"%s\",reason=\"idle\"} %" PRIu64 "\n",
-			 clients[i], c->evicted_idle[i]);
-		buf_addf(out,
-			 "lessor_http_evicted_total{client=\"%s\",reason=\"unread\"} %" PRIu64 "\n",
-			 clients[i], c->evicted_unread[i]);
+		metric_put(out, METRIC_http_evicted_total, (int64_t)c->evicted_half_read[i],
+			   clients[i], "half_read");
+		metric_put(out, METRIC_http_evicted_total, (int64_t)c->evicted_idle[i], clients[i],
+			   "idle");
+		metric_put(out, METRIC_http_evicted_total, (int64_t)c->evicted_unread[i],
+			   clients[i], "unread");
 	}
 }
 
@@ -59,126 +45,139 @@ static void early_metrics(struct buf *out, const struct engine_queue *queue)
 		[EARLY_ROOM] = "room",
 	};
 
-	metric_add_head(out, "api_early_answers_total", "counter",
-			"Requests answered before their wait was over.");
+	metric_head(out, METRIC_api_early_answers_total);
 	for (int i = EARLY_OWNER; i < EARLY_COUNT; i++)
-		buf_addf(out, "lessor_api_early_answers_total{reason=\"%s\"} %" PRIu64 "\n",
-			 reasons[i], engine_queue_early(queue, (enum request_early)i));
+		metric_put(out, METRIC_api_early_answers_total,
+			   (int64_t)engine_queue_early(queue, (enum request_early)i), reasons[i]);
 }
 
 static void http_metrics(struct buf *out, const struct http_counters *c)
 {
 	const struct {
-		const char *name, *type, *help;
+		enum metric metric;
 		uint64_t value;
 	} rows[] = {
-		{ "http_connections_open", "gauge", "Open connections.", c->connections_open },
-		{ "http_connections_total", "counter", "Connections accepted.",
-		  c->connections_accepted },
-		{ "http_tls_total", "counter", "TLS handshakes completed.", c->connections_tls },
-		{ "http_tls_failed_total", "counter", "TLS handshakes failed.",
-		  c->connections_tls_failed },
-		{ "http_requests_open", "gauge", "Requests without an answer so far.",
-		  c->requests_open },
-		{ "http_requests_total", "counter", "Requests handed to a handler.", c->requests },
-		{ "http_gone_total", "counter", "Clients that disconnected before the answer.",
-		  c->gone },
-		{ "http_closed_idle_total", "counter", "Connections closed for idleness.",
-		  c->closed_idle },
-		{ "http_closed_silent_total", "counter", "Connections closed for silence.",
-		  c->closed_silent },
-		{ "http_closed_slow_total", "counter", "Connections closed for slow reading.",
-		  c->closed_slow_reader },
-		{ "http_refused_share_total", "counter",
-		  "Requests refused because their owner had more than its share of the places.",
-		  c->refused_share },
-		{ "http_accept_full_total", "counter",
-		  "Times accepting paused because every connection was busy.", c->accept_full },
-		{ "http_accept_failed_total", "counter",
-		  "Times accepting failed, for example for lack of descriptors.", c->accept_failed },
-		{ "http_bytes_in_total", "counter", "Bytes read.", c->bytes_in },
-		{ "http_bytes_out_total", "counter", "Bytes written.", c->bytes_out },
+		{ METRIC_http_connections_open, c->connections_open },
+		{ METRIC_http_connections_total, c->connections_accepted },
+		{ METRIC_http_tls_total, c->connections_tls },
+		{ METRIC_http_tls_failed_total, c->connections_tls_failed },
+		{ METRIC_http_requests_open, c->requests_open },
+		{ METRIC_http_requests_total, c->requests },
+		{ METRIC_http_gone_total, c->gone },
+		{ METRIC_http_closed_idle_total, c->closed_idle },
+		{ METRIC_http_closed_silent_total, c->closed_silent },
+		{ METRIC_http_closed_slow_total, c->closed_slow_reader },
+		{ METRIC_http_refused_share_total, c->refused_share },
+		{ METRIC_http_accept_full_total, c->accept_full },
+		{ METRIC_http_accept_failed_total, c->accept_failed },
+		{ METRIC_http_received_bytes_total, c->bytes_in },
+		{ METRIC_http_sent_bytes_total, c->bytes_out },
 	};
+	char n[12];
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		metric_add(out, rows[i].name, rows[i].type, rows[i].help, (int64_t)rows[i].value);
+		metric_add(out, rows[i].metric, (int64_t)rows[i].value);
 	place_metrics(out, c);
-	metric_add_head(out, "http_answers_total", "counter", "Answers by class of status.");
+	metric_head(out, METRIC_http_answers_total);
 	for (int i = 1; i < 6; i++)
-		buf_addf(out, "lessor_http_answers_total{status=\"%dxx\"} %" PRIu64 "\n", i,
-			 c->answers[i]);
-	metric_add_head(out, "http_refusals_total", "counter", "Requests refused by the HTTP room.");
+		metric_put(out, METRIC_http_answers_total, (int64_t)c->answers[i],
+			   status_classes[i]);
+	metric_head(out, METRIC_http_refusals_total);
 	for (int i = 1; i < HTTP_REFUSAL_COUNT; i++) {
 		/* Several refusals share a code. Only those that occurred are shown. */
-		if (c->refusals[i])
-			buf_addf(out, "lessor_http_refusals_total{code=\"%s\",n=\"%d\"} %" PRIu64
-				 "\n", http_refusal_code((enum http_refusal)i), i, c->refusals[i]);
+		if (!c->refusals[i])
+			continue;
+		snprintf(n, sizeof(n), "%d", i);
+		metric_put(out, METRIC_http_refusals_total, (int64_t)c->refusals[i],
+			   http_refusal_code((enum http_refusal)i), n);
 	}
 }
 
 static void route_metrics(struct buf *out, const struct api *api)
 {
-	metric_add_head(out, "api_answers_total", "counter",
-			"Answers by route and class of status.");
+	metric_head(out, METRIC_api_answers_total);
 	for (size_t r = 0; r <= api->route_count; r++) {
 		for (int i = 1; i < 6; i++) {
 			if (!api->answers[r][i])
 				continue;
-			buf_addf(out,
-				 "lessor_api_answers_total{method=\"%s\",route=\"%s\","
-				 "status=\"%dxx\"} %" PRIu64 "\n",
-				 r < api->route_count ? http_method_name(api->routes[r].method) : "",
-				 r < api->route_count ? api->routes[r].path : "", i,
-				 api->answers[r][i]);
+			metric_put(out, METRIC_api_answers_total, (int64_t)api->answers[r][i],
+				   r < api->route_count ? http_method_name(api->routes[r].method) :
+							  "",
+				   r < api->route_count ? api->routes[r].path : "",
+				   status_classes[i]);
 		}
 	}
 }
 
 static void refusal_metrics(struct buf *out, const struct api *api)
 {
-	metric_add_head(out, "api_refusals_total", "counter",
-			"Requests answered with an error of the client's, by status.");
+	metric_head(out, METRIC_api_refusals_total);
 	for (size_t i = 0; i < ARRAY_LEN(api->refusals); i++) {
-		if (api->refusals[i])
-			buf_addf(out, "lessor_api_refusals_total{status=\"%zu\"} %" PRIu64 "\n",
-				 400 + i, api->refusals[i]);
+		char status[8];
+
+		if (!api->refusals[i])
+			continue;
+		snprintf(status, sizeof(status), "%zu", 400 + i);
+		metric_put(out, METRIC_api_refusals_total, (int64_t)api->refusals[i], status);
 	}
 }
 
 static void account_metrics(struct buf *out, const struct api *api)
 {
 	static const struct {
-		const char *name, *type, *help;
+		enum metric metric;
 		size_t at;
 	} rows[] = {
-		{ "account_calls_total", "counter", "Provider calls.",
-		  offsetof(struct account_figures, calls) },
-		{ "account_calls_failed_total", "counter", "Provider calls that failed.",
+		{ METRIC_account_calls_total, offsetof(struct account_figures, calls) },
+		{ METRIC_account_calls_failed_total,
 		  offsetof(struct account_figures, calls_failed) },
-		{ "account_calls_shared_total", "counter",
-		  "Reads that shared the response of another.",
+		{ METRIC_account_calls_shared_total,
 		  offsetof(struct account_figures, calls_coalesced) },
-		{ "account_budget_waits_total", "counter", "Calls that waited for the budget.",
+		{ METRIC_account_budget_waits_total,
 		  offsetof(struct account_figures, budget_waits) },
-		{ "account_steps_overdue", "gauge",
-		  "Steps that have not returned though their deadline has passed.",
-		  offsetof(struct account_figures, overdue) },
-		{ "account_rate_remaining", "gauge", "Calls left according to the provider, or -1.",
+		{ METRIC_account_steps_overdue, offsetof(struct account_figures, overdue) },
+		{ METRIC_account_budget_remaining,
 		  offsetof(struct account_figures, rate_remaining) },
 	};
 	struct account_figures figures;
 
 	for (size_t r = 0; r < ARRAY_LEN(rows); r++) {
-		metric_add_head(out, rows[r].name, rows[r].type, rows[r].help);
+		metric_head(out, rows[r].metric);
 		for (size_t i = 0; i < api->parts.account_count; i++) {
 			const char *base = (const char *)&figures;
+			int64_t value;
 
 			account_figures(api->parts.accounts[i], &figures);
-			buf_addf(out, "lessor_%s{account=\"%s\"} %" PRId64 "\n", rows[r].name,
-				 api->parts.accounts[i]->config.name,
-				 *(const int64_t *)(const void *)(base + rows[r].at));
+			value = *(const int64_t *)(const void *)(base + rows[r].at);
+			/* -1: the provider has not said. */
+			if (value >= 0)
+				metric_put(out, rows[r].metric, value,
+					   api->parts.accounts[i]->config.name);
 		}
 	}
+}
+
+static void timing_metrics(struct buf *out, const struct api *api)
+{
+	const struct engine_timings *timings = fleet_timings(api->parts.fleet);
+	const struct {
+		enum metric metric;
+		struct histogram_set *set;
+	} rows[] = {
+		{ METRIC_engine_round_duration_seconds, timings->rounds },
+		{ METRIC_engine_commit_duration_seconds, timings->commits },
+		{ METRIC_lease_ready_duration_seconds, timings->ready },
+		{ METRIC_lease_gone_duration_seconds, timings->gone },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		metric_head(out, rows[i].metric);
+		metric_put_histograms(out, rows[i].metric, rows[i].set);
+	}
+	metric_head(out, METRIC_account_call_duration_seconds);
+	for (size_t i = 0; i < api->parts.account_count; i++)
+		metric_put_histograms(out, METRIC_account_call_duration_seconds,
+				      account_calls(api->parts.accounts[i]));
 }
 
 static void standing_metrics(struct buf *out, const struct api *api)
@@ -188,21 +187,38 @@ static void standing_metrics(struct buf *out, const struct api *api)
 
 	for (size_t i = 0; i < count; i++)
 		standing_read(api, api->parts.accounts[i], &list[i]);
-	metric_add_head(out, "account_blocked", "gauge", "1 if the account cannot be used.");
+	metric_head(out, METRIC_account_blocked);
 	for (size_t i = 0; i < count; i++)
-		buf_addf(out, "lessor_account_blocked{account=\"%s\"} %d\n",
-			 api->parts.accounts[i]->config.name, list[i].figures.blocked != 0);
-	metric_add_head(out, "account_fenced", "gauge",
-			"1 if the database may be older than the account: needs operator action.");
+		metric_put(out, METRIC_account_blocked, list[i].figures.blocked != 0,
+			   api->parts.accounts[i]->config.name);
+	metric_head(out, METRIC_account_fenced);
 	for (size_t i = 0; i < count; i++)
-		buf_addf(out, "lessor_account_fenced{account=\"%s\"} %d\n",
-			 api->parts.accounts[i]->config.name, list[i].figures.fenced != 0);
-	metric_add_head(out, "account_proven_seconds", "gauge",
-			"When the account was last verified; 0 on a daemon that does not own it.");
+		metric_put(out, METRIC_account_fenced, list[i].figures.fenced != 0,
+			   api->parts.accounts[i]->config.name);
+	metric_head(out, METRIC_account_paused);
 	for (size_t i = 0; i < count; i++)
-		buf_addf(out, "lessor_account_proven_seconds{account=\"%s\"} %" PRId64 "\n",
-			 api->parts.accounts[i]->config.name,
-			 list[i].owner.place == RELAY_SELF ? list[i].figures.verified_ms / 1000 : 0);
+		metric_put(out, METRIC_account_paused,
+			   limits_pause_find(&api->config.limits,
+					     api->parts.accounts[i]->config.name) != NULL,
+			   api->parts.accounts[i]->config.name);
+	metric_head(out, METRIC_account_verified_timestamp_seconds);
+	for (size_t i = 0; i < count; i++)
+		metric_put(out, METRIC_account_verified_timestamp_seconds,
+			   list[i].owner.place == RELAY_SELF ? list[i].figures.verified_ms / 1000 :
+							       0,
+			   api->parts.accounts[i]->config.name);
+}
+
+static void generation_metrics(struct buf *out, const struct api *api)
+{
+	metric_head(out, METRIC_account_generation);
+	for (size_t i = 0; i < api->parts.account_count; i++) {
+		const char *name = api->parts.accounts[i]->config.name;
+		struct generation generation;
+
+		if (store_generation_get(api->parts.reader, name, &generation, NULL) == 0)
+			metric_put(out, METRIC_account_generation, generation.current, name);
+	}
 }
 
 static int orphan_count(void *arg, const struct orphan *s)
@@ -214,25 +230,22 @@ static int orphan_count(void *arg, const struct orphan *s)
 
 static void sweep_metrics(struct buf *out, const struct api *api)
 {
-	metric_add_head(out, "sweep_strays", "gauge",
-			"Orphans: our resources that are in no ledger.");
+	metric_head(out, METRIC_sweep_orphans);
 	for (size_t i = 0; i < api->parts.account_count; i++) {
 		const char *name = api->parts.accounts[i]->config.name;
 		int64_t count = 0;
 
 		if (store_orphan_each(api->parts.reader, name, orphan_count, &count, NULL) == 0)
-			buf_addf(out, "lessor_sweep_strays{account=\"%s\"} %" PRId64 "\n", name,
-				 count);
+			metric_put(out, METRIC_sweep_orphans, count, name);
 	}
-	metric_add_head(out, "sweep_done_seconds", "gauge",
-			"When a sweep of the account last completed.");
+	metric_head(out, METRIC_sweep_done_timestamp_seconds);
 	for (size_t i = 0; i < api->parts.account_count; i++) {
 		const char *name = api->parts.accounts[i]->config.name;
 		struct sweep sweep;
 
 		if (store_sweep_get(api->parts.reader, name, &sweep, NULL) == 0)
-			buf_addf(out, "lessor_sweep_done_seconds{account=\"%s\"} %" PRId64 "\n",
-				 name, sweep.done_ms / 1000);
+			metric_put(out, METRIC_sweep_done_timestamp_seconds, sweep.done_ms / 1000,
+				   name);
 	}
 }
 
@@ -249,21 +262,17 @@ static void relay_metrics(struct buf *out, const struct api *api)
 		{ "refused", counters->refused },
 	};
 
-	metric_add_head(out, "forwarded_requests_total", "counter",
-			"Requests that another daemon answered; were sent to one again; were answered "
-			"503, as nobody owned the account; came from another daemon; only seemed to.");
+	metric_head(out, METRIC_forwarded_requests_total);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		buf_addf(out, "lessor_forwarded_requests_total{what=\"%s\"} %" PRIu64 "\n",
-			 rows[i].what, rows[i].count);
-	metric_add(out, "forwarded_pending", "gauge",
-		   "Requests that are with another daemon, or wait for an owner of their account.",
-		   (int64_t)relay_count(api->relay));
+		metric_put(out, METRIC_forwarded_requests_total, (int64_t)rows[i].count,
+			   rows[i].what);
+	metric_add(out, METRIC_forwarded_pending, (int64_t)relay_count(api->relay));
 }
 
 struct owned_metrics {
 	struct buf *out;
 	const char *self;
-	enum { OWNED_HERE, OWNED_EPOCH, OWNED_TAKEOVERS, OWNED_FROZEN } which;
+	enum metric metric;
 };
 
 static void self_find(void *arg, const struct daemon_view *view)
@@ -277,36 +286,31 @@ static void self_find(void *arg, const struct daemon_view *view)
 static void owned_add(void *arg, const struct owned_view *view)
 {
 	const struct owned_metrics *m = arg;
-	static const char *const names[] = { "account_owned", "account_epoch",
-					     "account_takeovers_total", "account_frozen" };
-	const int64_t values[] = { view->daemon[0] && !strcmp(view->daemon, m->self), view->epoch,
-				   view->takeovers, view->frozen[0] != '\0' };
+	int64_t value = m->metric == METRIC_account_owned ?
+				view->daemon[0] && !strcmp(view->daemon, m->self) :
+			m->metric == METRIC_account_epoch	    ? view->epoch :
+			m->metric == METRIC_account_takeovers_total ? view->takeovers :
+								      view->frozen[0] != '\0';
 
-	buf_addf(m->out, "lessor_%s{account=\"%s\"} %" PRId64 "\n", names[m->which], view->account,
-		 values[m->which]);
+	metric_put(m->out, m->metric, value, view->account);
 }
 
 static void owned_metrics(struct buf *out, const struct daemons_source *source)
 {
+	static const enum metric metrics[] = { METRIC_account_owned, METRIC_account_epoch,
+					       METRIC_account_takeovers_total,
+					       METRIC_account_frozen };
 	char self[64] = "";
 	struct owned_metrics m = { .out = out, .self = self };
 
 	if (!source->accounts)
 		return;
 	source->daemons(source->arg, self_find, self);
-	metric_add_head(out, "account_owned", "gauge", "1 if this daemon owns the account.");
-	source->accounts(source->arg, owned_add, &m);
-	m.which = OWNED_EPOCH;
-	metric_add_head(out, "account_epoch", "gauge", "How often the account was claimed.");
-	source->accounts(source->arg, owned_add, &m);
-	m.which = OWNED_TAKEOVERS;
-	metric_add_head(out, "account_takeovers_total", "counter",
-			"How often the account passed to another owner, as this daemon saw it.");
-	source->accounts(source->arg, owned_add, &m);
-	m.which = OWNED_FROZEN;
-	metric_add_head(out, "account_frozen", "gauge",
-			"1 while the account is compared with a database that may have lost something.");
-	source->accounts(source->arg, owned_add, &m);
+	for (size_t i = 0; i < ARRAY_LEN(metrics); i++) {
+		m.metric = metrics[i];
+		metric_head(out, m.metric);
+		source->accounts(source->arg, owned_add, &m);
+	}
 }
 
 struct stranded {
@@ -327,52 +331,44 @@ static int stranded_add(void *arg, const char *account)
 
 static void service_metrics(struct buf *out, const struct api *api)
 {
-	metric_add_head(out, "build_info", "gauge", "The running version.");
-	buf_addf(out, "lessor_build_info{version=\"%s\"} 1\n", api->config.version);
-	metric_add(out, "api_pending", "gauge", "Requests that wait for the engine.",
-		   (int64_t)engine_queue_count(api->engine_queue));
-	metric_add(out, "runs_pending", "gauge", "Requests that wait for run history.",
-		   (int64_t)run_queue_count(api->run_queue));
-	metric_add(out, "runs_available", "gauge",
-		   "1 if run history is available; if 0, the log has the reason.",
-		   runs_is_usable(api->parts.runs));
-	metric_add(out, "store_state", "gauge",
-		   "0: the database can be written; 1: its disk is full: creates are refused, all else "
-		   "uses the reserve; 2: another process has locked it; 3: disk and reserve are full; "
-		   "4: it does not answer.",
-		   fleet_store_state(api->parts.fleet));
-	metric_add(out, "store_read_errors_total", "counter",
-		   "Requests answered 503 because the database could not be read.",
-		   (int64_t)api->store_errors);
+	metric_head(out, METRIC_build_info);
+	metric_put(out, METRIC_build_info, 1, api->config.version);
+	metric_add(out, METRIC_api_pending, (int64_t)engine_queue_count(api->engine_queue));
+	metric_add(out, METRIC_runs_pending, (int64_t)run_queue_count(api->run_queue));
+	metric_add(out, METRIC_runs_available, runs_is_usable(api->parts.runs));
+	metric_add(out, METRIC_store_state, fleet_store_state(api->parts.fleet));
+	metric_add(out, METRIC_store_read_errors_total, (int64_t)api->store_errors);
 }
 
 static void auth_metrics(struct buf *out, const struct auth_counters *auth)
 {
-	metric_add(out, "auth_tokens", "gauge", "API tokens loaded.", (int64_t)auth->tokens);
-	metric_add(out, "auth_accepted_total", "counter", "Requests with a valid token.",
-		   (int64_t)auth->accepted);
-	metric_add(out, "auth_refused_total", "counter", "Requests without a valid token.",
-		   (int64_t)auth->refused);
-	metric_add(out, "auth_limited_total", "counter", "Refused requests that were answered 429.",
-		   (int64_t)auth->limited);
+	metric_add(out, METRIC_auth_tokens, (int64_t)auth->tokens);
+	metric_add(out, METRIC_auth_accepted_total, (int64_t)auth->accepted);
+	metric_add(out, METRIC_auth_refused_total, (int64_t)auth->refused);
+	metric_add(out, METRIC_auth_limited_total, (int64_t)auth->limited);
 }
 
 static void limit_metrics(struct buf *out, struct api_request *request)
 {
 	const struct api *api = request->api;
 	const struct queue_view *queue = queue_view_read(request->api, NULL);
+	int64_t now_ms = api_now_ms(api), oldest_ms = 0;
 	struct store_counts counts;
 
 	if (store_counts(api->parts.reader, request->caller.owner, request->caller.org, "", &counts,
 			 NULL) == 0) {
-		metric_add(out, "leases_counted", "gauge", "Leases that count against the limits.",
-			   counts.all);
-		metric_add(out, "leases_hourly_micros", "gauge", "Sum of their hourly prices.",
-			   counts.micros_all);
+		metric_add(out, METRIC_leases_counted, counts.all);
+		metric_add_milli(out, METRIC_leases_price_per_hour, counts.micros_all / 1000);
 	}
-	if (queue)
-		metric_add(out, "leases_queued", "gauge", "Leases that wait for capacity.",
-			   (int64_t)queue->count);
+	if (!queue)
+		return;
+	for (size_t i = 0; i < queue->count; i++) {
+		int64_t waits_ms = now_ms - queue->entries[i].row.since_ms;
+
+		oldest_ms = waits_ms > oldest_ms ? waits_ms : oldest_ms;
+	}
+	metric_add(out, METRIC_leases_queued, (int64_t)queue->count);
+	metric_add_milli(out, METRIC_leases_queued_oldest_seconds, oldest_ms);
 }
 
 static void attention_metrics(struct buf *out, const struct api *api)
@@ -381,12 +377,9 @@ static void attention_metrics(struct buf *out, const struct api *api)
 	int64_t attention;
 
 	if (store_attention_count(api->parts.reader, &attention, NULL) == 0)
-		metric_add(out, "leases_attention", "gauge", "Leases that need operator action.",
-			   attention);
+		metric_add(out, METRIC_leases_attention, attention);
 	if (store_account_each(api->parts.reader, stranded_add, &stranded, NULL) == 0)
-		metric_add(out, "leases_without_account", "gauge",
-			   "Leases that may cost money in accounts that are not configured.",
-			   stranded.count);
+		metric_add(out, METRIC_leases_without_account, stranded.count);
 }
 
 void metrics_show(struct api_request *request)
@@ -398,15 +391,17 @@ void metrics_show(struct api_request *request)
 	service_metrics(out, api);
 	auth_metrics(out, auth_counters(api->auth));
 	limit_metrics(out, request);
-	metric_add(out, "clock_suspect", "gauge",
-		   "1 if the wall clock is in doubt: nothing ends by time.",
-		   env_is_clock_suspect(api->parts.env));
+	metric_add(out, METRIC_clock_suspect, env_is_clock_suspect(api->parts.env));
 	sweep_metrics(out, api);
+	generation_metrics(out, api);
+	metrics_of_process(out);
+	metrics_of_store(out, api->parts.store_path);
 	attention_metrics(out, api);
 	route_metrics(out, api);
 	refusal_metrics(out, api);
 	early_metrics(out, api->engine_queue);
 	account_metrics(out, api);
+	timing_metrics(out, api);
 	standing_metrics(out, api);
 	owned_metrics(out, &api->parts.daemons);
 	if (api->relay)

@@ -26,6 +26,8 @@ const struct route route_table[] = {
 	  service_openapi },
 	{ HTTP_GET, "/v1/metrics", ROLE_WATCHES, OWNS_NOTHING, GOES_NOWHERE, BODY_NONE, NULL, "",
 	  metrics_show },
+	{ HTTP_GET, "/metrics", ROLE_WATCHES, OWNS_NOTHING, GOES_NOWHERE, BODY_NONE, NULL, "",
+	  metrics_show },
 	{ HTTP_GET, "/v1/providers", ROLE_EACH, OWNS_NOTHING, GOES_NOWHERE, BODY_NONE, NULL, "",
 	  accounts_list },
 	{ HTTP_GET, "/v1/providers/{account}/readiness", ROLE_EACH, OWNS_NOTHING, GOES_NOWHERE,

@@ -127,6 +127,7 @@ int shared_api_start(struct daemon *d, struct err *err)
 		.runs = d->runs,
 		.runs_reader = d->runs_reader,
 		.store = d->config->store_target,
+		.store_path = d->config->store,
 	};
 
 	d->max_connections = descriptors_connections(d->config);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/timings.h"
 #include "util/text.h"
 
 /* ---- facts --------------------------------------------------------------------------------- */
@@ -182,6 +183,7 @@ int core_apply_facts(struct core *core, struct lease_aggregate *a, const struct 
 		     const struct lease_facts *facts, struct lease_effects *out, struct err *err)
 {
 	struct capacity_use before = capacity_use(&a->lease);
+	struct timings_mark mark = timings_mark(&a->lease);
 	struct charge_mark charged = core_charge_mark(a);
 	struct lease_effects own;
 
@@ -197,6 +199,7 @@ int core_apply_facts(struct core *core, struct lease_aggregate *a, const struct 
 		store_break(core->store);
 		return -1;
 	}
+	timings_follow(core->config.timings, &mark, &a->lease, facts->now_ms);
 	return 0;
 }
 

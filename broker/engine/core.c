@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/moving.h"
+#include "engine/timings.h"
 #include "util/alloc.h"
 #include "util/log.h"
 #include "util/text.h"
@@ -299,6 +300,18 @@ int core_history_is_open(const struct core *core)
 }
 
 /* Commits the transaction. */
+static int store_commit_timed(struct core *core, int is_written, struct err *err)
+{
+	struct engine_timings *timings = core->config.timings;
+	int64_t begun_ms = env_mono_ms(core->env);
+	int rc = store_commit(core->store, err);
+
+	if (timings && is_written && !rc)
+		histogram_set_add(timings->commits, "", "", "",
+				  (env_mono_ms(core->env) - begun_ms) * 1000);
+	return rc;
+}
+
 static int batch_commit(struct core *core, struct err *err)
 {
 	int is_written;
@@ -311,7 +324,7 @@ static int batch_commit(struct core *core, struct err *err)
 	if (is_written)
 		env_point(core->env, "before-commit");
 	core->in_transaction = 0;
-	if (store_commit(core->store, err))
+	if (store_commit_timed(core, is_written, err))
 		return -1;
 	if (is_written)
 		env_point(core->env, "after-commit");

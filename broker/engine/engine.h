@@ -24,6 +24,7 @@
 
 struct engine;
 struct engine_ownership;
+struct engine_timings;
 
 /* An operation that crashed an earlier process. */
 struct engine_crash {
@@ -52,6 +53,7 @@ struct engine_config {
 	size_t account_count;
 	struct engine_limits limits;
 	int worker_threads; /* per account */
+	struct engine_timings *timings; /* borrowed (timings.h); NULL: nothing is timed */
 	/*
 	 * How many requests may wait for their lease, in all and of one owner; 0: any number. If
 	 * more do, the one that has waited longest, of the owner with most of them, is answered as

@@ -8,6 +8,7 @@
 #include "engine/crash_counts.h"
 #include "engine/fleet_join.h"
 #include "engine/moving.h"
+#include "engine/timings.h"
 #include "engine/unserved.h"
 #include "store/shards.h"
 #include "util/alloc.h"
@@ -25,6 +26,7 @@ struct fleet {
 	struct unserved *unserved;    /* the same */
 	const char **names;	      /* of the accounts */
 	_Atomic int64_t last_move_ms; /* of any account */
+	struct engine_timings *timings;
 };
 
 /* ---- begin and end ------------------------------------------------------------------------- */
@@ -82,6 +84,7 @@ int fleet_new(const struct engine_config *config, const struct owner_config *own
 	      struct fleet **ret, struct err *err)
 {
 	struct fleet *fleet = xcalloc(1, sizeof(*fleet));
+	struct engine_config timed = *config;
 	size_t room = config->account_count + 1;
 
 	fleet->env = config->env;
@@ -92,7 +95,8 @@ int fleet_new(const struct engine_config *config, const struct owner_config *own
 	fleet->names = xcalloc(room, sizeof(const char *));
 	for (size_t i = 0; i < config->account_count; i++)
 		fleet->names[i] = config->accounts[i]->config.name;
-	if (owners ? shared_begin(fleet, config, owners, err) : engines_single(fleet, config, err)) {
+	timed.timings = fleet->timings = timings_new();
+	if (owners ? shared_begin(fleet, &timed, owners, err) : engines_single(fleet, &timed, err)) {
 		fleet_free(fleet);
 		return -1;
 	}
@@ -126,7 +130,13 @@ void fleet_free(struct fleet *fleet)
 	free(fleet->engines);
 	free(fleet->owners);
 	free(fleet->names);
+	timings_free(fleet->timings);
 	free(fleet);
+}
+
+const struct engine_timings *fleet_timings(const struct fleet *fleet)
+{
+	return fleet->timings;
 }
 
 /* ---- requests ------------------------------------------------------------------------------ */

@@ -47,5 +47,8 @@ struct fleet_account {
 typedef void (*fleet_account_fn)(void *arg, const struct fleet_account *account);
 void fleet_each(const struct fleet *fleet, fleet_account_fn fn, void *arg);
 
+/* How long the work of all engines and their leases took; valid until fleet_free. */
+const struct engine_timings *fleet_timings(const struct fleet *fleet);
+
 void fleet_stop(struct fleet *fleet, int64_t grace_ms);
 void fleet_free(struct fleet *fleet);

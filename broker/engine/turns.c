@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "engine/timings.h"
 #include "util/log.h"
 #include "util/text.h"
 
@@ -311,6 +312,15 @@ static int turn(struct engine *engine, struct batch *batch, int cancel)
 	return -1;
 }
 
+static void round_count(const struct engine *engine, int64_t begun_ms)
+{
+	const struct engine_config *config = &engine->parts.config;
+
+	if (config->timings)
+		histogram_set_add(config->timings->rounds, "", "", "",
+				  (env_mono_ms(config->env) - begun_ms) * 1000);
+}
+
 static int is_drained(const struct engine *engine)
 {
 	return engine->is_draining && inbox_work_is_empty(&engine->inbox.work) &&
@@ -326,6 +336,7 @@ void *turns_run(void *arg)
 	pthread_mutex_lock(&inbox->lock);
 	do {
 		struct batch batch;
+		int64_t begun_ms;
 		int cancel;
 
 		if (engine->is_postponed)
@@ -338,8 +349,10 @@ void *turns_run(void *arg)
 		batch_take(engine, &batch);
 		pthread_mutex_unlock(&inbox->lock);
 
+		begun_ms = env_mono_ms(engine->parts.config.env);
 		if (turn(engine, &batch, cancel))
 			return NULL;
+		round_count(engine, begun_ms);
 		atomic_store(&engine->moved_ms, env_mono_ms(engine->parts.config.env));
 
 		pthread_mutex_lock(&inbox->lock);

@@ -336,6 +336,30 @@ int64_t account_count_response(struct account *account, const struct env_http_re
 	return wait;
 }
 
+void account_count_call(struct account *account, const char *operation,
+			const struct env_http_response *response, int64_t ms)
+{
+	static const char *const outcomes[] = {
+		[ENV_HTTP_NOT_SENT] = "not_sent",
+		[ENV_HTTP_ANSWERED] = "ok",
+		[ENV_HTTP_LOST] = "lost",
+		[ENV_HTTP_BROKEN] = "invalid",
+	};
+	const char *outcome = outcomes[response->outcome];
+
+	if (response->outcome == ENV_HTTP_ANSWERED && response->status == 429)
+		outcome = "rate_limited";
+	else if (response->outcome == ENV_HTTP_ANSWERED && response->status >= 400)
+		outcome = response->status >= 500 ? "failed" : "refused";
+	histogram_set_add(account->state->calls, account->config.name, operation, outcome,
+			  ms * 1000);
+}
+
+struct histogram_set *account_calls(const struct account *account)
+{
+	return account->state->calls;
+}
+
 int account_time(const struct account *account, int64_t *ret_ms)
 {
 	struct account_state *state = account->state;

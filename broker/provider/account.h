@@ -176,6 +176,9 @@ struct account_figures {
 	char fence[160];
 	char note[160]; /* the plugin's, of a working account; "" none */
 };
+struct histogram_set;
+/* How long its calls took, by account, operation and outcome. Any thread. */
+struct histogram_set *account_calls(const struct account *account);
 void account_count_overdue(struct account *account, int by);
 void account_count_pruned(struct account *account, int by);
 void account_figures(const struct account *account, struct account_figures *ret);

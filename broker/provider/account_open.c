@@ -92,6 +92,7 @@ static void account_free_state(struct account *account)
 	ca_unref(state->ca);
 	coalesce_free(state->coalesce);
 	text_cache_free(state->cache);
+	histogram_set_free(state->calls);
 	pthread_mutex_destroy(&state->serial);
 	pthread_mutex_destroy(&state->lock);
 	free(state);
@@ -189,6 +190,7 @@ int account_new(const struct env *env, const struct lessor_provider *table,
 	pthread_mutex_init(&state->lock, NULL);
 	pthread_mutex_init(&state->serial, NULL);
 	state->coalesce = coalesce_new();
+	state->calls = histogram_set_new(&histogram_quick, 64);
 	state->cache = text_cache_new();
 	state->figures.rate_remaining = -1;
 	budget_init(&state->budget,

@@ -10,6 +10,7 @@
 #include "provider/options.h"
 #include "provider/coalesce.h"
 #include "provider/url.h"
+#include "util/histogram.h"
 #include "schedule/budget.h"
 
 struct account_state {
@@ -19,6 +20,7 @@ struct account_state {
 	/* these have locks of their own */
 	struct coalesce *coalesce;
 	struct text_cache *cache;
+	struct histogram_set *calls;	/* by operation and outcome */
 	pthread_mutex_t serial;		/* held by a step of a LESSOR_PER_INSTANCE provider */
 	/* guarded by `lock` */
 	pthread_mutex_t lock;
@@ -42,4 +44,7 @@ int64_t account_reserve_request(struct account *account, enum budget_class cls);
  * stated.
  */
 int64_t account_count_response(struct account *account, const struct env_http_response *response);
+/* Records how long it took, for which operation (step_op_name). */
+void account_count_call(struct account *account, const char *operation,
+			const struct env_http_response *response, int64_t ms);
 void account_count_coalesced(struct account *account);

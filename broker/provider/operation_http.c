@@ -368,6 +368,8 @@ static int64_t outgoing_send(struct outgoing_request *out, struct http_response 
 		env_point(account->env, "http-after-effect");
 	op->step->calls++;
 	wait_ms = account_count_response(account, http);
+	account_count_call(account, step_op_name(op->step->op), http,
+			   env_mono_ms(account->env) - begun_ms);
 	outgoing_log(out, http, env_mono_ms(account->env) - begun_ms);
 	return wait_ms;
 }

@@ -3,6 +3,9 @@
 """The contract of the crabbox CLI, exchange by exchange, against a real broker."""
 
 import json
+import re
+import shutil
+import subprocess
 import threading
 import time
 import unittest
@@ -322,9 +325,29 @@ class Life(BrokerCase):
             elif not line.startswith("#"):
                 name, value = line.rsplit(" ", 1)
                 float(value)
-                self.assertIn(name.split("{")[0], names)
+                family = re.sub("_(bucket|sum|count)$", "", name.split("{")[0])
+                self.assertTrue(family in names or name.split("{")[0] in names, name)
+        self.assertIn("lessor_lease_ready_duration_seconds", names)
+        self.assertIn("process_resident_memory_bytes", names)
         self.assertIn("lessor_http_requests_total", names)
         self.assertIn("lessor_account_calls_total", names)
+
+
+    def promtool(self, text):
+        done = subprocess.run(["promtool", "check", "metrics"], input=text, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return done.returncode, done.stdout.decode("utf-8")
+
+    @unittest.skipUnless(shutil.which("promtool"), "promtool is missing (package prometheus)")
+    def test_prometheus_accepts_the_metrics(self):
+        self.release(self.create())
+        answer = self.ask("GET", "/metrics", self.broker.reader)
+        self.assertEqual(answer.status, 200)
+        self.assertEqual(self.promtool(answer.body), (0, ""))
+        for bad in (b"# TYPE lessor_x counter\nlessor_x 1\n", b"lessor_y{a=1} 2\n",
+                    b"# HELP lessor_z_milliseconds Z.\n# TYPE lessor_z_milliseconds gauge\n"
+                    b"lessor_z_milliseconds 1\n"):
+            self.assertNotEqual(self.promtool(answer.body + bad)[0], 0, bad)
 
 
 class NoWait(BrokerCase):

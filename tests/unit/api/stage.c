@@ -6,6 +6,7 @@
 #include "http/parser.h"
 #include "http/server.h"
 #include "http/websocket.h"
+#include "engine/timings.h"
 #include "util/alloc.h"
 #include "util/buf.h"
 
@@ -252,6 +253,14 @@ uint64_t fleet_queue_version(const struct fleet *fleet)
 
 	(void)fleet;
 	return ++version;
+}
+
+const struct engine_timings *fleet_timings(const struct fleet *fleet)
+{
+	static const struct engine_timings none;
+
+	(void)fleet;
+	return &none;
 }
 
 enum store_state fleet_store_state(const struct fleet *fleet)

@@ -148,7 +148,7 @@ static void a_sweep_is_shown_and_asked_for(void **state)
 	POST("/v1/admin/sweep", stage.admin, "{\"action\":\"run\"}");
 	world_pass(&stage.world, 60000);
 	GET("/v1/metrics", stage.admin);
-	assert_non_null(strstr(stage.body, "\nlessor_sweep_strays{account=\"toy\"} 1\n"));
+	assert_non_null(strstr(stage.body, "\nlessor_sweep_orphans{account=\"toy\"} 1\n"));
 	POST("/v1/admin/sweep", stage.admin, "{\"action\":\"delete\",\"reason\":\"seen\"}");
 	stage_expect(200, "");
 	assert_int_equal(json_integer_value(stage_at("deleting")), 1);
