@@ -48,10 +48,11 @@ void command_line_help(FILE *out)
 	      "      second.\n"
 	      "  lessord --version | --help\n"
 	      "\n"
-	      "Exit codes: 0 success, 1 runtime failure or a failed check (doctor), 2 invalid command line or configuration,\n"
-	      "3 invalid provider or provider options, 4 database damaged or not accessible,\n"
-	      "5 database in use by another lessord, 6 no usable token, 7 resources are left (--owed),\n"
-	      "8 no database (--owed, check, backup, migrate, token list, token revoke).\n"
+	      "Exit codes: 0 success, 1 runtime failure or a failed check (doctor), 2 invalid\n"
+	      "command line or configuration, 3 invalid provider or provider options, 4 database\n"
+	      "damaged or not accessible, 5 database in use by another lessord, 6 no usable token,\n"
+	      "7 resources are left (--owed), 8 no database (--owed, check, backup,\n"
+	      "migrate, token list, token revoke).\n"
 	      "\n"
 	      "The default configuration file is " LESSOR_CONFIG_FILE ".\n",
 	      out);

@@ -20,10 +20,10 @@
 #define TOTAL_MS 25000
 
 /* In the order in which they are printed; stable, as scripts read them. */
-static const char *const order[] = { "configuration", "secrets", "plugins",	"permissions",
-				     "disk",	      "store",	 "backup",	"tls",
-				     "reach",	      "clock",	 "credentials", "generation",
-				     NULL };
+static const char *const order[] = {
+	"configuration", "secrets", "plugins", "permissions", "disk",	    "store", "backup",
+	"tls",		 "reach",   "clock",   "credentials", "generation", NULL
+};
 
 struct doctor {
 	const struct command_line *line;
@@ -103,7 +103,8 @@ static int configuration_read(struct doctor *d)
 	if (config_load(d->line->config, CONFIG_FOR_STORE, &d->config, &other) < 0 &&
 	    config_load(d->line->config, CONFIG_WITHOUT_TOKENS, &d->config, &other) < 0) {
 		doctor_found(f, "configuration", NULL, DOCTOR_FAIL,
-			     "correct it; lessord --check-config checks it again", "%s", other.text);
+			     "correct it; lessord --check-config checks it again", "%s",
+			     other.text);
 		return -1;
 	}
 	doctor_found(f, "configuration", NULL, DOCTOR_OK, NULL, "%s is valid", d->line->config);
@@ -151,9 +152,9 @@ static void accounts_prepare(struct doctor *d)
 	}
 	if (!failed)
 		doctor_found(&d->findings, "plugins", NULL, DOCTOR_OK, NULL,
-			     "%zu plugin%s loaded, %zu account%s opened", d->accounts.provider_count,
-			     d->accounts.provider_count == 1 ? "" : "s", d->accounts.count,
-			     d->accounts.count == 1 ? "" : "s");
+			     "%zu plugin%s loaded, %zu account%s opened",
+			     d->accounts.provider_count, d->accounts.provider_count == 1 ? "" : "s",
+			     d->accounts.count, d->accounts.count == 1 ? "" : "s");
 	if (accounts_client_ca(&d->accounts, &client.ca, &err) < 0)
 		doctor_found(&d->findings, "secrets", NULL, DOCTOR_FAIL,
 			     "correct the variable of the environment", "%s", err.text);
@@ -175,8 +176,8 @@ static void become_owner(struct doctor *d)
 
 	if (command_store_become(&store, &err) < 0)
 		doctor_found(&d->findings, "permissions", NULL, DOCTOR_FAIL,
-			     "correct the directory of the database, and run this as its owner", "%s",
-			     err.text);
+			     "correct the directory of the database, and run this as its owner",
+			     "%s", err.text);
 }
 
 /* ---- threads ------------------------------------------------------------------------------- */

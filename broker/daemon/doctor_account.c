@@ -176,12 +176,15 @@ static void generation_judge(struct doctor_account *da, const struct step *step,
 			     "this database has not used the account yet");
 	else if (generation_found(g, number, holder ? holder : "") == GENERATION_OVERTAKEN)
 		doctor_found(da->findings, "generation", name, DOCTOR_FAIL, advice,
-			     "the account has generation %" PRId64 " of another process, this database "
-			     "%" PRId64 ": it is an older copy, or a second lessord uses the account",
+			     "the account has generation %" PRId64
+			     " of another process, this database "
+			     "%" PRId64
+			     ": it is an older copy, or a second lessord uses the account",
 			     number, g->pending);
 	else
 		doctor_found(da->findings, "generation", name, DOCTOR_OK, NULL,
-			     "this database is the newest of the account (%" PRId64 ")", g->pending);
+			     "this database is the newest of the account (%" PRId64 ")",
+			     g->pending);
 }
 
 static void generation_check(struct doctor_account *da, struct step *step)

@@ -17,8 +17,8 @@ enum doctor_grade {
 };
 
 struct doctor_finding {
-	const char *name;  /* a literal; as documented in lessord(8) */
-	char subject[32];  /* the account; "" for the others */
+	const char *name; /* a literal; as documented in lessord(8) */
+	char subject[32]; /* the account; "" for the others */
 	enum doctor_grade grade;
 	char seen[520];
 	char advice[320]; /* "" if ok */

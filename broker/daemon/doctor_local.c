@@ -124,8 +124,8 @@ static int folder_check(const char *dir, const char *what, struct doctor_finding
 
 	if (stat(dir, &st) < 0) {
 		doctor_found(findings, "permissions", NULL, DOCTOR_FAIL,
-			     "create it, owned by the user of lessord, mode 0700",
-			     "%s %s: %s", what, dir, strerror(errno));
+			     "create it, owned by the user of lessord, mode 0700", "%s %s: %s",
+			     what, dir, strerror(errno));
 		return -1;
 	}
 	if (!S_ISDIR(st.st_mode) || access(dir, R_OK | W_OK | X_OK) < 0) {
@@ -197,8 +197,9 @@ static void one_disk(const char *dir, const char *what, struct doctor_findings *
 		available < DISK_WARN ? DOCTOR_WARN :
 					DOCTOR_OK;
 	doctor_found(findings, "disk", NULL, grade,
-		     grade == DOCTOR_OK ? NULL :
-					  "free space on it, or enlarge it; a full disk ends creates",
+		     grade == DOCTOR_OK ?
+			     NULL :
+			     "free space on it, or enlarge it; a full disk ends creates",
 		     "%" PRId64 " MiB free for %s, %s", available / MIB, what, dir);
 }
 
@@ -267,7 +268,8 @@ void doctor_tls(const struct config *config, struct doctor_findings *findings)
 	char expiry[100];
 
 	if (!config->tls_certificate[0]) {
-		doctor_found(findings, "tls", NULL, DOCTOR_SKIP, NULL, "no certificate is configured");
+		doctor_found(findings, "tls", NULL, DOCTOR_SKIP, NULL,
+			     "no certificate is configured");
 	} else if (tls_load(config->tls_certificate, config->tls_key, &tls, &err) < 0) {
 		doctor_found(findings, "tls", NULL, DOCTOR_FAIL,
 			     "correct tls_certificate and tls_key; lessord does not start with these",

@@ -122,12 +122,10 @@ class Doctor(unittest.TestCase):
                     ["generation hetzner"])
 
     def test_no_connection(self):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.broker.edit("127.0.0.1:%d/v1" % self.broker.sim_port,
-                             "127.0.0.1:%d/v1" % free.getsockname()[1])
-            self.broken(["reach hetzner"], "no connection", "firewall",
-                        ["clock hetzner", "credentials hetzner", "generation hetzner"])
+        # Nobody listens there.
+        self.broker.edit("127.0.0.1:%d/v1" % self.broker.sim_port, "127.0.0.1:1/v1")
+        self.broken(["reach hetzner"], "no connection", "firewall",
+                    ["clock hetzner", "credentials hetzner", "generation hetzner"])
 
     def test_no_such_name(self):
         self.broker.edit("endpoint = http://127.0.0.1:%d/v1" % self.broker.sim_port,
@@ -141,9 +139,7 @@ class Doctor(unittest.TestCase):
                     ["clock hetzner", "credentials hetzner", "generation hetzner"])
 
     def test_a_provider_that_hangs(self):
-        with socket.socket() as silent:
-            silent.bind(("127.0.0.1", 0))
-            silent.listen()
+        with socket.create_server(("127.0.0.1", 0)) as silent:
             self.broker.edit("127.0.0.1:%d/v1" % self.broker.sim_port,
                              "127.0.0.1:%d/v1" % silent.getsockname()[1])
             self.broken(["reach hetzner"], "no valid response", "",
