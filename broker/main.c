@@ -13,6 +13,7 @@
 #include "daemon/residue_report.h"
 #include "daemon/survey_report.h"
 #include "daemon/tokens.h"
+#include "util/journal.h"
 #include "util/output.h"
 
 static int mode_run(const struct command_line *line)
@@ -57,7 +58,7 @@ int main(int argc, char **argv)
 	int code;
 
 	if (command_line_read(argc, argv, &line, &err) < 0) {
-		fprintf(stderr, "lessord: %s; see lessord --help\n", err.text);
+		fprintf(stderr, "%slessord: %s; see lessord --help\n", journal_error(), err.text);
 		return EXIT_USAGE;
 	}
 	/* A new token whose reader is gone is reported, and a closed pipe ends nothing half way. */

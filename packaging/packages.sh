@@ -8,7 +8,7 @@ packages_build="gcc libc6-dev cmake ninja-build pkg-config libevent-dev libcurl4
 	libjansson-dev libsqlite3-dev libssl-dev zlib1g-dev libinih-dev libsmartcols-dev libpq-dev libcmocka-dev curl"
 # shellcheck disable=SC2034
 packages_test="g++ clang clang-format clang-tidy libclang-rt-14-dev python3 python3-venv python3-yaml python3-h11 hcloud-cli shellcheck
-	openssl postgresql e2fsprogs make binutils patch systemd mandoc zsh fish prometheus"
+	openssl postgresql e2fsprogs make binutils patch systemd mandoc zsh fish prometheus chromium"
 # Several lessord on one database: the language of one of the tests' checkers.
 # shellcheck disable=SC2034
 packages_storm="golang-go"

@@ -8,6 +8,7 @@
 #include "api/engine_response.h"
 #include "api/handlers.h"
 #include "api/lookup.h"
+#include "api/org_policy.h"
 #include "api/reply.h"
 #include "api/standing.h"
 #include "util/buf.h"
@@ -89,13 +90,24 @@ static void owner_write(const struct api_request *request, const struct standing
 		snprintf(out, size, "No daemon owns the account at the moment.");
 }
 
+static void pause_write(const struct limits_pause *pause, char *out, size_t size)
+{
+	if (!pause)
+		out[0] = '\0';
+	else
+		snprintf(out, size, " Nothing new is created: it is paused%s%s.",
+			 pause->reason[0] ? ", " : "", pause->reason);
+}
+
 /* The reason is shown only to roles that can act on it. */
 static void account_message(const struct api_request *request, const struct account *account,
 			    const struct standing *s, char *out, size_t size)
 {
 	const struct account_figures *figures = &s->figures;
-	char remarks[440], owner[200], frozen[200] = "";
+	char remarks[440], owner[200], frozen[200] = "", paused[280];
 
+	pause_write(limits_pause_find(&request->api->config.limits, account->config.name), paused,
+		    sizeof(paused));
 	remarks_write(request->api, account, figures->note, remarks, sizeof(remarks));
 	owner_write(request, s, owner, sizeof(owner));
 	if (s->frozen[0])
@@ -103,7 +115,7 @@ static void account_message(const struct api_request *request, const struct acco
 			 request->caller.role == TOKEN_USER ? "" : ": ",
 			 request->caller.role == TOKEN_USER ? "" : s->frozen);
 	if (!may_not_be_used(figures))
-		snprintf(out, size, "%s%s%s", owner, frozen, remarks);
+		snprintf(out, size, "%s%s%s%s", owner, paused, frozen, remarks);
 	else if (request->caller.role == TOKEN_USER)
 		snprintf(out, size,
 			 "The account cannot be used until an operator has acted. Tell an operator, or "
@@ -122,7 +134,9 @@ static void render_account(struct jsonw *w, const char *key, const struct api_re
 		[RELAY_OTHER] = "other",
 	};
 	const struct account_figures *figures = &standing->figures;
-	char message[840];
+	const struct limits_pause *pause = limits_pause_find(&request->api->config.limits,
+							     account->config.name);
+	char message[1120];
 
 	account_message(request, account, standing, message, sizeof(message));
 	jsonw_object(w, key);
@@ -136,6 +150,8 @@ static void render_account(struct jsonw *w, const char *key, const struct api_re
 	jsonw_bool(w, "blocked", may_not_be_used(figures));
 	jsonw_bool(w, "fenced", figures->fenced);
 	jsonw_bool(w, "frozen", standing->frozen[0] != '\0');
+	jsonw_bool(w, "paused", pause != NULL);
+	jsonw_text_if(w, "pausedReason", pause && pause->reason[0] ? pause->reason : NULL);
 	jsonw_text(w, "daemon", daemons[standing->owner.place]);
 	jsonw_time(w, "provenAt", figures->verified_ms);
 	jsonw_text(w, "message", message);
@@ -162,6 +178,11 @@ void accounts_list(struct api_request *request)
 	jsonw_object(&w, NULL);
 	jsonw_array(&w, "providers");
 	for (size_t i = 0; i < api->parts.account_count; i++) {
+		const char *name = api->parts.accounts[i]->config.name;
+
+		if (request->caller.role == TOKEN_USER &&
+		    !org_may_use(&api->config, request->caller.org, name))
+			continue;
 		standing_read(api, api->parts.accounts[i], &standing);
 		render_account(&w, NULL, request, api->parts.accounts[i], &standing);
 	}
@@ -180,7 +201,8 @@ void accounts_readiness(struct api_request *request)
 	const struct account *account = lookup_account(request->api, request->param);
 	const struct account_figures *figures;
 	struct standing standing;
-	char message[840];
+	const struct limits_pause *pause;
+	char message[1120];
 	struct jsonw w;
 
 	if (!account) {
@@ -192,6 +214,7 @@ void accounts_readiness(struct api_request *request)
 	}
 	standing_read(request->api, account, &standing);
 	figures = &standing.figures;
+	pause = limits_pause_find(&request->api->config.limits, account->config.name);
 	account_message(request, account, &standing, message, sizeof(message));
 	w = reply_begin(request);
 	jsonw_object(&w, NULL);
@@ -208,9 +231,9 @@ void accounts_readiness(struct api_request *request)
 	jsonw_array(&w, "checks");
 	jsonw_object(&w, NULL);
 	jsonw_text(&w, "status",
-		   may_not_be_used(figures)		       ? "failed" :
-		   is_in_use(&standing) && !standing.frozen[0] ? "ok" :
-								 "warning");
+		   may_not_be_used(figures)				 ? "failed" :
+		   is_in_use(&standing) && !standing.frozen[0] && !pause ? "ok" :
+									   "warning");
 	jsonw_text(&w, "check", "account");
 	jsonw_text(&w, "message", message);
 	jsonw_end_object(&w);

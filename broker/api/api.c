@@ -8,10 +8,12 @@
 
 #include "api/condition.h"
 #include "api/contract_classes.h"
+#include "api/events.h"
 #include "api/handlers.h"
 #include "api/queue_view.h"
 #include "api/not_offered.h"
 #include "api/reply.h"
+#include "api/token_watch.h"
 #include "util/alloc.h"
 #include "util/log.h"
 
@@ -38,8 +40,8 @@ void api_config_init(struct api_config *config)
 	config->run_log_max = 8 << 20;
 	config->refusals_per_minute = 10;
 	config->pending_max = 2048;
-	config->controls_max = 512;
-	config->controls_owner_max = 32;
+	config->held_max = 512;
+	config->held_owner_max = 32;
 }
 
 int api_new(const struct api_parts *parts, const struct api_config *config, struct api **ret,
@@ -79,6 +81,8 @@ void api_free(struct api *api)
 	usage_stop(api);
 	runs_logs_stop(api);
 	control_stop(api);
+	events_stop(api);
+	token_watch_stop(api);
 	relay_free(api->relay);
 	api->relay = NULL;
 	if (api->completions)
@@ -101,6 +105,11 @@ int api_reload(struct api *api, const struct api_config *config, struct err *err
 	if (config)
 		api->config = *config;
 	return 0;
+}
+
+void api_drain(struct api *api)
+{
+	events_drain(api);
 }
 
 void api_crowded(unsigned count, void *user)

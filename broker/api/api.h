@@ -38,6 +38,8 @@ struct relay_config;
 #define API_IMAGES_MAX 512
 #define API_TYPES_MAX 512
 #define API_USD_RATES_MAX 16
+#define API_ORGS_MAX 64
+#define API_ORG_ACCOUNTS_MAX 16
 
 /* A class: server types in the order in which they are tried. */
 struct api_class {
@@ -58,6 +60,13 @@ struct api_type {
 	char name[32];
 };
 
+/* An organisation whose leases are created only in these accounts; the first is its default. */
+struct api_org {
+	char name[64];
+	char accounts[API_ORG_ACCOUNTS_MAX][32];
+	int account_count;
+};
+
 /* What one unit of a currency is in US dollars, in millionths. */
 struct api_usd_rate {
 	char currency[4];
@@ -76,6 +85,8 @@ struct api_config {
 	int image_count;		/* 0 */
 	struct api_type types[API_TYPES_MAX];
 	int type_count;			/* 0 */
+	struct api_org orgs[API_ORGS_MAX];
+	int org_count;			/* 0 */
 	int64_t ttl_ms;			/* 5400 s; when the client gives none */
 	int64_t ttl_max_ms;		/* 86400 s; more is reduced to it */
 	int64_t idle_ms;		/* 1800 s */
@@ -87,8 +98,8 @@ struct api_config {
 	int usd_rate_count;				  /* 0 */
 	int refusals_per_minute;	/* 10; answers 401 per address, then 429 */
 	int pending_max;		/* 2048; requests that may wait for the engine, then 503 */
-	int controls_max;		/* 512; sockets of GET /v1/control, then 503 */
-	int controls_owner_max;		/* 32 */
+	int held_max;			/* 512; of /v1/control and /v1/events, then 503 */
+	int held_owner_max;		/* 32 */
 	struct engine_limits limits;	/* all 0; shown by /v1/usage, enforced by the engine */
 	int64_t sweep_grace_ms;		/* 1 h; the engine's, to show what would be deleted */
 	int sweep_deletes;		/* 0 */
@@ -134,6 +145,11 @@ int api_reload(struct api *api, const struct api_config *config, struct err *err
 
 /* How many requests wait for the engine. */
 size_t api_pending(const struct api *api);
+
+/*
+ * Call it before http_server_drain: ends the streams of events, which have no end of their own.
+ */
+void api_drain(struct api *api);
 
 /*
  * Call it after fleet_stop and runs_stop, which finish every request, and before the base and

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/lookup.h"
+#include "api/month.h"
 #include "api/reply.h"
 #include "store/queue.h"
 #include "util/duration.h"
@@ -22,6 +23,7 @@ struct refusal {
 	const char *code;
 	const char *org, *account;
 	int64_t waited_ms; /* how long it was in the queue; 0: it was not */
+	int is_extension;
 	int64_t now_ms;
 	struct store_holder holders[SHOWN_MAX + 1];
 	int count; /* of these; SHOWN_MAX + 1: more than are shown */
@@ -77,12 +79,24 @@ static void whose_write(const struct refusal *r, struct buf *out)
 	}
 }
 
+static void month_used_write(const struct refusal *r, struct buf *out)
+{
+	const struct limit_hit *hit = &r->hit;
+	char month[MONTH_TEXT_SIZE];
+
+	buf_addf(out, " spent or reserved %.2f of %.2f in %s, and %s adds up to %.2f to that",
+		 (double)hit->used / 1e6, (double)hit->max / 1e6, month_text(hit->month_ms, month),
+		 r->is_extension ? "the longer TTL" : "this one", (double)hit->more / 1e6);
+}
+
 static void used_write(const struct refusal *r, struct buf *out)
 {
 	const struct limit_hit *hit = &r->hit;
 
 	whose_write(r, out);
-	if (hit->is_price)
+	if (hit->month_ms)
+		month_used_write(r, out);
+	else if (hit->is_price)
 		buf_addf(out, " active leases of %.2f of %.2f an hour, and this one costs %.2f",
 			 (double)hit->used / 1e6, (double)hit->max / 1e6, (double)hit->more / 1e6);
 	else
@@ -92,8 +106,20 @@ static void used_write(const struct refusal *r, struct buf *out)
 			 hit->ahead == 1 ? "s" : "");
 }
 
+static const char *month_advice(const struct refusal *r)
+{
+	if (r->is_extension)
+		return " Ask for a shorter TTL, or release what you do not need.";
+	if (limit_is_too_small(&r->hit))
+		return " Choose a smaller class or a shorter TTL: this one alone exceeds the limit.";
+	return " Choose a smaller class or a shorter TTL, release what you do not need, or wait for the "
+	       "next month.";
+}
+
 static const char *advice(const struct refusal *r)
 {
+	if (r->hit.month_ms && !r->hit.is_queue_full)
+		return month_advice(r);
 	if (limit_is_too_small(&r->hit))
 		return " Choose a smaller class: this one alone exceeds the limit.";
 	if (r->hit.is_queue_full)
@@ -130,11 +156,18 @@ static void message_write(const struct refusal *r, int shown, struct buf *out)
 
 static void limit_render(struct jsonw *w, const struct limit_hit *hit)
 {
+	char month[MONTH_TEXT_SIZE];
+
 	if (hit->scope == LIMIT_NONE)
 		return;
 	jsonw_object(w, "limit");
 	jsonw_text(w, "scope", limit_scope_name(hit->scope));
-	jsonw_text(w, "of", hit->is_price ? "hourlyPrice" : "leases");
+	jsonw_text(w, "of",
+		   hit->month_ms ? "monthlyCost" :
+		   hit->is_price ? "hourlyPrice" :
+				   "leases");
+	if (hit->month_ms)
+		jsonw_text(w, "month", month_text(hit->month_ms, month));
 	if (hit->is_price) {
 		jsonw_micros(w, "used", hit->used);
 		jsonw_micros(w, "max", hit->max);
@@ -239,6 +272,19 @@ void capacity_refuse(struct api_request *request, const struct engine_request *e
 	refuse(request, &r);
 }
 
+void capacity_refuse_extension(struct api_request *request,
+			       const struct engine_request *engine_request)
+{
+	struct refusal r = {
+		.hit = engine_request->limit,
+		.code = limit_code,
+		.account = engine_request->lease.account,
+		.is_extension = 1,
+	};
+
+	refuse(request, &r);
+}
+
 void capacity_refuse_waited(struct api_request *request, const struct lease *l)
 {
 	struct refusal r = {
@@ -246,9 +292,9 @@ void capacity_refuse_waited(struct api_request *request, const struct lease *l)
 		.account = l->account,
 		.waited_ms = l->ended_ms - l->created_ms,
 	};
-	struct store_counts have;
+	const struct month_lease what = { l->owner, l->org, l->account, l->price_hour_micros,
+					  l->ttl_ms };
 
-	if (store_counts(request->api->parts.reader, l->owner, l->org, l->account, &have, NULL) == 0)
-		limits_exceeded(&request->api->config.limits, &have, l->price_hour_micros, &r.hit);
+	month_limit_find(request->api, &what, &r.hit);
 	refuse(request, &r);
 }

@@ -5,8 +5,10 @@
 #include "api/catalogue.h"
 #include "api/handlers.h"
 #include "api/lookup.h"
+#include "api/org_policy.h"
 #include "api/query.h"
 #include "api/reply.h"
+#include "util/text.h"
 
 static void price_render(struct jsonw *w, const struct store_price *price)
 {
@@ -49,14 +51,12 @@ static const struct account *account_find(struct api_request *request)
 	char name[32] = "";
 	const struct account *account;
 
-	memcpy(name, api->config.default_account, sizeof(name));
+	TEXT_SET(name, org_default_account(api, request->caller.org));
 	if (query_text(request, "provider", name, sizeof(name)) < 0) {
 		reply_request_error(request);
 		return NULL;
 	}
-	account = name[0]		   ? lookup_account(api, name) :
-		  api->parts.account_count ? api->parts.accounts[0] :
-					     NULL;
+	account = lookup_account(api, name);
 	if (account)
 		return account;
 	api_error_no_account(&request->error, 400, "invalid_provider", name, api->parts.accounts,

@@ -5,7 +5,6 @@
  * longer than the client reads by default. The token is verified with every message and twice
  * a second: if it was revoked or has expired, the socket is closed.
  */
-#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,8 +24,6 @@
 
 #define BEATS_MAX 8 /* heartbeats of one socket that wait for the engine */
 #define MESSAGE_IN_MAX 65536
-/* With the second for which auth_peek trusts what it has loaded: less than 2 s. */
-#define TOKEN_CHECK_MS 500
 
 /* A heartbeat that waits for the engine; its socket may be closed meanwhile. */
 struct beat {
@@ -42,11 +39,9 @@ static void control_free(struct control *c)
 	struct beat *beat;
 
 	LIST_REMOVE(c, entry);
-	if (--c->api->control_count == 0)
-		event_del(c->api->control_timer);
+	token_watch_end(&c->watch);
 	for (beat = LIST_FIRST(&c->beats); beat; beat = LIST_NEXT(beat, entry))
 		beat->control = NULL;
-	hash_wipe(c->authorization, sizeof(c->authorization));
 	free(c);
 }
 
@@ -60,47 +55,15 @@ void control_stop(struct api *api)
 {
 	while (!LIST_EMPTY(&api->controls))
 		control_close(LIST_FIRST(&api->controls), FRAME_CODE_GOING_AWAY);
-	if (api->control_timer)
-		event_free(api->control_timer);
-	api->control_timer = NULL;
 }
 
-/* Returns -1 if the socket was closed because its token is no longer valid. */
-static int control_check_token(struct control *c)
+static void on_token_end(struct token_watch *watch, const char *why)
 {
-	if (auth_peek(c->api->auth, c->authorization, &c->caller))
-		return 0;
-	control_error(c, "unauthorized", auth_refusal(c->api->auth, c->authorization));
+	struct control *c =
+		(struct control *)(void *)((char *)watch - offsetof(struct control, watch));
+
+	control_error(c, "unauthorized", why);
 	control_close(c, FRAME_CODE_POLICY);
-	return -1;
-}
-
-/* A silent client must not go on receiving events. */
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	struct api *api = arg;
-	struct control *c, *next;
-
-	(void)fd;
-	(void)what;
-	for (c = LIST_FIRST(&api->controls); c; c = next) {
-		next = LIST_NEXT(c, entry);
-		control_check_token(c);
-	}
-}
-
-/* Returns -1 if there is no memory. */
-static int timer_start(struct api *api)
-{
-	static const struct timeval interval = { .tv_usec = TOKEN_CHECK_MS * 1000 };
-
-	if (!api->control_timer)
-		api->control_timer = event_new(api->parts.base, -1, EV_PERSIST, on_timer, api);
-	if (!api->control_timer)
-		return -1;
-	return event_pending(api->control_timer, EV_TIMEOUT, NULL) ?
-		       0 :
-		       event_add(api->control_timer, &interval);
 }
 
 /* ---- heartbeats ---------------------------------------------------------------------------- */
@@ -240,9 +203,9 @@ static char *beat_body(const struct json_body *in)
 static int beat_relay(struct control *c, const struct json_body *in,
 		      struct engine_request *engine_request)
 {
-	struct api_request request = { .api = c->api, .caller = c->caller };
+	struct api_request request = { .api = c->api, .caller = c->watch.caller };
 	struct relay_target target;
-	struct relay_post post = { .account = target.account, .caller = &c->caller };
+	struct relay_post post = { .account = target.account, .caller = &c->watch.caller };
 	auto_free char *path = NULL;
 	struct beat *beat;
 	char *body;
@@ -274,11 +237,11 @@ static int beat_relay(struct control *c, const struct json_body *in,
 static void control_beat(struct control *c, struct json_body *in)
 {
 	struct api *api = c->api;
-	struct api_request request = { .api = api, .caller = c->caller };
+	struct api_request request = { .api = api, .caller = c->watch.caller };
 	struct engine_request *engine_request = NULL;
 	struct beat *beat;
 
-	if (c->caller.role == TOKEN_READER) {
+	if (c->watch.caller.role == TOKEN_READER) {
 		control_send_beat(c, "", 0, "forbidden");
 		return;
 	}
@@ -349,7 +312,7 @@ static void on_text(struct http_socket *socket, const char *text, size_t len, vo
 	struct json_body in;
 
 	(void)socket;
-	if (control_check_token(c))
+	if (token_watch_check(&c->watch))
 		return;
 	if (json_body_open(&in, text, len, 0, &error))
 		control_error(c, error.code, error.message);
@@ -372,19 +335,6 @@ static void on_closed(struct http_socket *socket, void *arg)
 
 /* ---- the handshake ------------------------------------------------------------------------ */
 
-static int has_too_many(struct api_request *request)
-{
-	const struct api_config *config = &request->api->config;
-	const struct control *c;
-	size_t own = 0;
-
-	for (c = LIST_FIRST(&request->api->controls); c; c = LIST_NEXT(c, entry))
-		own += !strcmp(c->caller.owner, request->caller.owner) &&
-		       !strcmp(c->caller.org, request->caller.org);
-	return request->api->control_count >= (size_t)config->controls_max ||
-	       own >= (size_t)config->controls_owner_max;
-}
-
 /* The first message; the client does not depend on it. */
 static void control_send_hello(struct control *c)
 {
@@ -402,7 +352,6 @@ static void control_send_hello(struct control *c)
 void control_open(struct api_request *request)
 {
 	static const struct http_socket_handler handler = { on_text, on_drain, on_closed };
-	const char *authorization = http_head_known(request->head, HTTP_FIELD_AUTHORIZATION);
 	struct http_socket_config config;
 	struct api *api = request->api;
 	const char *code, *message;
@@ -418,28 +367,20 @@ void control_open(struct api_request *request)
 		return;
 	}
 	/* The client works without a socket and tries again at its next heartbeat. */
-	if (has_too_many(request) || strlen(authorization) >= CONTROL_AUTHORIZATION_SIZE ||
-	    timer_start(api)) {
-		http_reply_header(request->ex, "Retry-After", "30");
-		reply_error(request, 503, "busy",
-			    "Too many control sockets are open; try again in 30 s.");
+	c = xcalloc(1, sizeof(*c));
+	if (token_watch_begin(&c->watch, request, on_token_end)) {
+		free(c);
 		return;
 	}
-	c = xcalloc(1, sizeof(*c));
 	c->api = api;
-	c->caller = request->caller;
-	memcpy(c->authorization, authorization, strlen(authorization) + 1);
 	http_socket_config_init(&config);
 	config.message_max = MESSAGE_IN_MAX;
 	c->socket = http_websocket_accept(request->ex, &handler, &config, c);
 	if (!c->socket) {
-		if (!api->control_count)
-			event_del(api->control_timer);
-		hash_wipe(c->authorization, sizeof(c->authorization));
+		token_watch_end(&c->watch);
 		free(c);
 		return;
 	}
 	LIST_INSERT_HEAD(&api->controls, c, entry);
-	api->control_count++;
 	control_send_hello(c);
 }

@@ -8,10 +8,10 @@
 #include <sys/queue.h>
 
 #include "api/request.h"
+#include "api/token_watch.h"
 #include "store/runs.h"
 
 #define CONTROL_FOLLOWS_MAX 16 /* runs that one socket follows */
-#define CONTROL_AUTHORIZATION_SIZE 128
 
 struct beat;
 struct http_socket;
@@ -27,8 +27,7 @@ struct control {
 	LIST_ENTRY(control) entry;
 	struct api *api;
 	struct http_socket *socket;
-	struct caller caller;
-	char authorization[CONTROL_AUTHORIZATION_SIZE]; /* wiped at the end */
+	struct token_watch watch;
 	LIST_HEAD(, beat) beats;
 	int beat_count;
 	struct follow follows[CONTROL_FOLLOWS_MAX];

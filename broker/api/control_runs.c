@@ -132,7 +132,7 @@ static const struct body_table body_subscribe = BODY_TABLE(NULL, NULL, subscribe
 
 void control_subscribe(struct control *c, struct json_body *in)
 {
-	struct store_scope scope = lookup_scope(&c->caller);
+	struct store_scope scope = lookup_scope(&c->watch.caller);
 	struct follow *f = NULL;
 	struct subscribe_body body = { .limit = EVENTS_DEFAULT };
 	struct run_row run;

@@ -8,6 +8,7 @@
 #include "api/engine_request.h"
 #include "api/engine_response.h"
 #include "api/handlers.h"
+#include "api/org_policy.h"
 #include "api/query.h"
 #include "api/reply.h"
 #include "api/slug.h"
@@ -189,7 +190,9 @@ static void create_submit(struct api_request *request, const char *put_id)
 		.account_count = api->parts.account_count,
 		.role = request->caller.role,
 		.put_id = put_id,
-		.account = request->account,
+		.account = request->account[0] ? request->account :
+						 org_default_account(api, request->caller.org),
+		.org = request->caller.org,
 	};
 	struct engine_request *engine_request;
 

@@ -8,6 +8,7 @@
 
 #include "api/slug.h"
 #include "api/sshkey.h"
+#include "api/org_policy.h"
 #include "api/validate.h"
 #include "util/alloc.h"
 #include "util/hash.h"
@@ -352,11 +353,18 @@ static int read_machine(const struct create_request *create, struct json_body *i
 						create->config->default_account;
 	const struct account *account = find_account(create, name);
 	struct api_error error;
+	char names[200];
 
 	if (!account) {
 		api_error_no_account(&error, 400, "invalid_provider", name, create->accounts,
 				     create->account_count);
 		return json_body_fail(in, error.status, error.code, "%s", error.message);
+	}
+	if (!org_may_use(create->config, create->org, account->config.name)) {
+		org_accounts_write(create->config, create->org, names, sizeof(names));
+		return json_body_fail(in, 400, "provider_not_allowed",
+				      "account '%s' is not for your organisation; accounts: %s",
+				      account->config.name, names);
 	}
 	snprintf(l->account, sizeof(l->account), "%s", account->config.name);
 	snprintf(l->architecture, sizeof(l->architecture), "x86");

@@ -24,6 +24,7 @@ struct create_request {
 	const char *put_id;	      /* the id in the path of a PUT; NULL for a POST */
 	struct notice_request *asked; /* filled in with what the body asks for; may be NULL */
 	const char *account;	      /* if the body names none; "": the default */
+	const char *org;	      /* the caller's */
 };
 
 /*

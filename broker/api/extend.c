@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* POST /v1/leases/{lease}/extend: contract 2.14. */
+#include "api/capacity_refusal.h"
 #include "api/engine_request.h"
 #include "api/engine_response.h"
 #include "api/handlers.h"
@@ -32,6 +33,10 @@ static void extend_finish(struct api_request *request, struct engine_request *en
 {
 	struct notices notices;
 
+	if (engine_request->result == RESULT_LIMIT) {
+		capacity_refuse_extension(request, engine_request);
+		return;
+	}
 	if (engine_response_check(request, engine_request))
 		return;
 	engine_response_notices(request, engine_request, &notices);

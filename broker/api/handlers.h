@@ -45,6 +45,7 @@ void run_event_post(struct api_request *request);
 void run_telemetry_post(struct api_request *request);
 void run_finish_post(struct api_request *request);
 void control_open(struct api_request *request);
+void events_follow(struct api_request *request);
 void share_get(struct api_request *request);
 void share_put(struct api_request *request);
 void share_drop(struct api_request *request);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/queue_view.h"
 
+#include "api/month.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -153,11 +155,11 @@ void queue_view_fini(struct api *api)
 const char *queue_view_scope(struct api *api, const struct queue_entry *entry)
 {
 	const struct store_queued *row = &entry->row;
-	struct store_counts have;
+	const struct month_lease l = { row->owner, row->org, row->account, row->price_hour_micros,
+				       0 };
 	struct limit_hit hit;
 
-	if (store_counts(api->parts.reader, row->owner, row->org, row->account, &have, NULL) ||
-	    !limits_exceeded(&api->config.limits, &have, row->price_hour_micros, &hit))
+	if (!month_limit_find(api, &l, &hit))
 		return "queue";
 	return limit_scope_name(hit.scope);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/lookup.h"
+#include "api/org_policy.h"
 #include "api/query.h"
 #include "api/request.h"
 #include "api/validate.h"
@@ -55,12 +56,10 @@ static int lease_read(struct api_request *request, const char *ref, enum store_s
 					 err);
 }
 
-static int default_target(const struct api *api, struct relay_target *ret)
+static int default_target(const struct api_request *request, struct relay_target *ret)
 {
-	TEXT_SET(ret->account, api->config.default_account);
-	if (!ret->account[0] && api->parts.account_count)
-		TEXT_SET(ret->account, api->parts.accounts[0]->config.name);
-	return lookup_account(api, ret->account) != NULL;
+	TEXT_SET(ret->account, org_default_account(request->api, request->caller.org));
+	return lookup_account(request->api, ret->account) != NULL;
 }
 
 static int lease_target(struct relay_homes *homes, struct api_request *request,
@@ -81,7 +80,7 @@ static int lease_target(struct relay_homes *homes, struct api_request *request,
 	}
 	rc = lease_read(request, request->param, SHARED_USE, err);
 	if (rc > 0 && request->route->goes == GOES_BY_CANCEL)
-		return default_target(request->api, ret);
+		return default_target(request, ret);
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	TEXT_SET(ret->account, l->account);
@@ -166,7 +165,7 @@ static int create_target(struct api_request *request, struct relay_target *ret)
 	if (!name[0])
 		name = request->account;
 	if (!name[0])
-		return default_target(request->api, ret);
+		return default_target(request, ret);
 	TEXT_SET(ret->account, name);
 	return lookup_account(request->api, name) != NULL;
 }

@@ -46,8 +46,9 @@ struct api {
 	LIST_HEAD(, log_job) log_jobs;	     /* logs being sent */
 	LIST_HEAD(, finish_job) finish_jobs; /* ends of runs being stored */
 	LIST_HEAD(, control) controls;	     /* sockets */
-	size_t control_count;
-	struct event *control_timer; /* NULL before the first socket; pending while there are any */
+	LIST_HEAD(, token_watch) watches;    /* what ends with a token (token_watch.h) */
+	struct event *watch_timer;     /* NULL before the first; pending while there are any */
+	struct event_feed *event_feed; /* events.c; NULL before the first stream */
 	struct cache *cache;	     /* rendered leases */
 	struct queue_view *queue_view; /* queue_view.c; NULL: not needed yet */
 	/* Reused, so that a read allocates nothing. */

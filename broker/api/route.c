@@ -66,6 +66,8 @@ const struct route route_table[] = {
 
 	{ HTTP_GET, "/v1/control", ROLE_EACH, OWNS_SEEN, GOES_NOWHERE, BODY_NONE, NULL, "",
 	  control_open },
+	{ HTTP_GET, "/v1/events", ROLE_EACH, OWNS_SEEN, GOES_NOWHERE, BODY_NONE, NULL, "after",
+	  events_follow },
 	{ HTTP_GET, "/v1/runs", ROLE_EACH, OWNS_SEEN, GOES_NOWHERE, BODY_NONE, NULL,
 	  "leaseID owner org state limit", runs_list },
 	{ HTTP_POST, "/v1/runs", ROLE_WRITES, OWNS_CHANGED, GOES_NOWHERE, BODY_WIDE,

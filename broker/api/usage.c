@@ -76,7 +76,7 @@ static void limits_render(struct jsonw *w, const struct api_config *config)
 	jsonw_array(w, "capacityAdminOwners");
 	jsonw_end_array(w);
 	jsonw_int(w, "maxActiveLeasesPerCapacityAdmin", 0);
-	/* This broker limits the price per hour, not the sum of a month. */
+	/* The limits of this broker are in the accounts' currency: maxMonthlyCost. */
 	jsonw_int(w, "maxMonthlyUSD", 0);
 	jsonw_int(w, "maxMonthlyUSDPerOwner", 0);
 	jsonw_int(w, "maxMonthlyUSDPerOrg", 0);
@@ -84,6 +84,9 @@ static void limits_render(struct jsonw *w, const struct api_config *config)
 	jsonw_micros(w, "maxHourlyPrice", limits->max_hour_micros);
 	jsonw_micros(w, "maxHourlyPricePerOwner", limits->max_hour_micros_owner);
 	jsonw_micros(w, "maxHourlyPricePerOrg", limits->max_hour_micros_org);
+	jsonw_micros(w, "maxMonthlyCost", limits->max_month_micros);
+	jsonw_micros(w, "maxMonthlyCostPerOwner", limits->max_month_micros_owner);
+	jsonw_micros(w, "maxMonthlyCostPerOrg", limits->max_month_micros_org);
 	jsonw_end_object(w);
 }
 

@@ -18,6 +18,14 @@ static char *money_text(const json_t *scope, const char *key, const char *curren
 	return xasprintf("%.4g %s/h", view_real(scope, key), currency);
 }
 
+/* The same of a month: "12.50 EUR". */
+static char *month_text(const json_t *scope, const char *key, const char *currency)
+{
+	if (!json_object_get(scope, key))
+		return xstrdup("-");
+	return xasprintf("%.2f %s", view_real(scope, key), currency);
+}
+
 static void scope_add(struct table *table, const json_t *scope, const char *owner,
 		      const char *currency)
 {
@@ -31,15 +39,41 @@ static void scope_add(struct table *table, const json_t *scope, const char *owne
 	auto_free char *text = !strcmp(name, "owner") ? xasprintf("owner %s", owner) :
 			       *account		      ? xasprintf("account %s", account) :
 							xstrdup(name);
-	const char *cells[] = { text, used, max, price, price_max };
+	auto_free char *month = month_text(scope, "monthlyCost", currency);
+	auto_free char *month_max = month_text(scope, "maxMonthlyCost", currency);
+	const char *cells[] = { text, used, max, price, price_max, month, month_max };
 
 	table_add(table, cells);
 }
 
+/* Of the server, or of an account. */
+static void pause_print(const json_t *of, const char *what)
+{
+	const char *reason = view_text(of, "pausedReason");
+
+	if (json_is_true(json_object_get(of, "paused")))
+		text_print(stdout, "%s is paused%s%s: nothing new is created", what,
+			   *reason ? ", " : "", reason);
+}
+
+static void pauses_print(const json_t *doc)
+{
+	json_t *one;
+	size_t i;
+
+	pause_print(doc, "the server");
+	json_array_foreach(json_object_get(doc, "scopes"), i, one) {
+		auto_free char *what = xasprintf("account %s", view_text(one, "provider"));
+
+		if (!json_is_true(json_object_get(doc, "paused")))
+			pause_print(one, what);
+	}
+}
+
 static void capacity_print(const json_t *doc)
 {
-	static const char *const headings[] = { "SCOPE",  ">USED",	">MAX",
-						">PRICE", ">MAX PRICE", NULL };
+	static const char *const headings[] = { "SCOPE",      ">USED",	">MAX",	      ">PRICE",
+						">MAX PRICE", ">MONTH", ">MAX MONTH", NULL };
 	struct table *table = table_new(headings);
 	json_t *one;
 	size_t i;
@@ -48,6 +82,7 @@ static void capacity_print(const json_t *doc)
 		scope_add(table, one, view_text(doc, "owner"), view_text(doc, "currency"));
 	table_print(table);
 	table_free(table);
+	pauses_print(doc);
 	/* A lessord without scopes. */
 	if (!json_object_get(doc, "scopes"))
 		text_print(stdout, "%s: %lld active leases", view_text(doc, "owner"),

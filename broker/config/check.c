@@ -219,6 +219,74 @@ static int peers_check(const struct config *c, enum config_how how, struct err *
 	return 0;
 }
 
+static int has_account(const struct config *c, const char *name)
+{
+	for (int i = 0; i < c->account_count; i++) {
+		if (strcmp(c->accounts[i].account.name, name) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+static int orgs_check(const struct config *c, struct err *err)
+{
+	for (int i = 0; i < c->org_count; i++) {
+		const struct config_org *org = &c->orgs[i];
+
+		if (!org->account_count)
+			return err_set(err, ERR_INVALID,
+				       "%s:%d: [org %s] needs accounts = A, B, where its leases are "
+				       "created",
+				       c->path, org->line, org->name);
+		for (int k = 0; k < org->account_count; k++) {
+			if (!has_account(c, org->accounts[k]))
+				return err_set(err, ERR_INVALID,
+					       "%s:%d: [org %s]: there is no [account %s]", c->path,
+					       org->line, org->name, org->accounts[k]);
+		}
+	}
+	return 0;
+}
+
+static int named_check(const struct config *c, struct err *err)
+{
+	const struct engine_limits *limits = &c->limits.engine;
+
+	for (int i = 0; i < limits->named_count; i++) {
+		const struct limits_named *named = &limits->named[i];
+
+		if (named->scope == LIMIT_ACCOUNT && !has_account(c, named->name))
+			return err_set(err, ERR_INVALID,
+				       "%s: [limits account %s]: there is no [account %s]", c->path,
+				       named->name, named->name);
+	}
+	return 0;
+}
+
+static void pause_add(struct engine_limits *limits, const char *account, const char *reason)
+{
+	struct limits_pause *pause = &limits->pauses[limits->pause_count++];
+
+	snprintf(pause->account, sizeof(pause->account), "%s", account);
+	snprintf(pause->reason, sizeof(pause->reason), "%s", reason);
+}
+
+_Static_assert(PAUSES_MAX > CONFIG_ACCOUNTS_MAX, "every account can be paused");
+
+/* A reason without a pause is kept for the next one. */
+static void pauses_fill(struct config *c)
+{
+	struct engine_limits *limits = &c->limits.engine;
+
+	limits->pause_count = 0;
+	if (c->is_paused)
+		pause_add(limits, "", c->pause_reason);
+	for (int i = 0; i < c->account_count; i++) {
+		if (c->accounts[i].is_paused)
+			pause_add(limits, c->accounts[i].account.name, c->accounts[i].pause_reason);
+	}
+}
+
 int config_check(struct config *c, enum config_how how, struct err *err)
 {
 	if (listeners_check(c, err) < 0 || limits_check(c, err) < 0 ||
@@ -244,5 +312,6 @@ int config_check(struct config *c, enum config_how how, struct err *err)
 		if (account_check(c, &c->accounts[i], how, err) < 0)
 			return -1;
 	}
-	return 0;
+	pauses_fill(c);
+	return orgs_check(c, err) < 0 || named_check(c, err) < 0 ? -1 : 0;
 }

@@ -140,6 +140,77 @@ static int section_account(struct reading *r, const char *name, struct err *err)
 	return 0;
 }
 
+/* The name of a token's owner or organisation, as it is in the token. */
+static int holder_name(const char *name, size_t size, char *ret, struct err *err)
+{
+	size_t len = strlen(name);
+
+	if (!len || len >= size || strchr(name, ' ') || strchr(name, '\t'))
+		return err_set(err, ERR_INVALID,
+			       "'%.40s' is not a name of 1 to %zu bytes without spaces", name,
+			       size - 1);
+	memcpy(ret, name, len + 1);
+	return 0;
+}
+
+static int section_org(struct reading *r, const char *name, struct err *err)
+{
+	struct config *c = r->config;
+	struct config_org *org = &c->orgs[c->org_count];
+
+	if (c->org_count == CONFIG_ORGS_MAX)
+		return err_set(err, ERR_INVALID, "more than %d organisations", CONFIG_ORGS_MAX);
+	if (holder_name(name, sizeof(org->name), org->name, err) < 0)
+		return -1;
+	for (int i = 0; i < c->org_count; i++) {
+		if (strcmp(c->orgs[i].name, org->name) == 0)
+			return err_set(err, ERR_INVALID, "duplicate section [org %s]", name);
+	}
+	org->line = r->line;
+	c->org_count++;
+	r->kind = SECTION_ORG;
+	r->base = org;
+	return 0;
+}
+
+/* `text` is "owner NAME", "org NAME" or "account NAME". */
+static int section_named(struct reading *r, const char *text, struct err *err)
+{
+	static const enum limit_scope scopes[] = { LIMIT_OWNER, LIMIT_ORG, LIMIT_ACCOUNT };
+	struct engine_limits *limits = &r->config->limits.engine;
+	struct limits_named *named = &limits->named[limits->named_count];
+	size_t word = strcspn(text, " ");
+
+	if (limits->named_count == LIMITS_NAMED_MAX)
+		return err_set(err, ERR_INVALID, "more than %d sections [limits ... NAME]",
+			       LIMITS_NAMED_MAX);
+	*named = (struct limits_named){ .max_active = LIMIT_UNSET,
+					.max_hour_micros = LIMIT_UNSET,
+					.max_month_micros = LIMIT_UNSET };
+	for (size_t i = 0; i < ARRAY_LEN(scopes); i++) {
+		const char *name = named_word(scopes[i]);
+
+		if (strlen(name) == word && strncmp(text, name, word) == 0)
+			named->scope = scopes[i];
+	}
+	if (named->scope == LIMIT_NONE || text[word] != ' ')
+		return err_set(err, ERR_INVALID,
+			       "[limits %.40s] must be [limits owner NAME], [limits org NAME] or "
+			       "[limits account NAME]",
+			       text);
+	if (holder_name(text + word + 1, sizeof(named->name), named->name, err) < 0)
+		return -1;
+	for (int i = 0; i < limits->named_count; i++) {
+		if (limits->named[i].scope == named->scope &&
+		    strcmp(limits->named[i].name, named->name) == 0)
+			return err_set(err, ERR_INVALID, "duplicate section [limits %s]", text);
+	}
+	limits->named_count++;
+	r->kind = SECTION_NAMED;
+	r->base = named;
+	return 0;
+}
+
 /* `text` is the text between the brackets. */
 static int section_open(struct reading *r, char *text, struct err *err)
 {
@@ -160,9 +231,14 @@ static int section_open(struct reading *r, char *text, struct err *err)
 		return section_class(r, text + 6, err);
 	if (strncmp(text, "account ", 8) == 0)
 		return section_account(r, text + 8, err);
+	if (strncmp(text, "limits ", 7) == 0)
+		return section_named(r, text + 7, err);
+	if (strncmp(text, "org ", 4) == 0)
+		return section_org(r, text + 4, err);
 	return err_set(err, ERR_INVALID,
-		       "unknown section [%.40s]; allowed: [server], [store],"
-		       " [sweep], [runs], [limits], [class NAME], [account NAME]",
+		       "unknown section [%.40s]; allowed: [server], [store], [sweep], [runs],"
+		       " [limits], [limits owner NAME], [limits org NAME], [limits account NAME],"
+		       " [class NAME], [account NAME], [org NAME]",
 		       text);
 }
 
@@ -255,10 +331,11 @@ static int option_set(struct config_account *a, const char *name, const char *va
 
 static int line_set(struct reading *r, const char *name, const char *value, struct err *err)
 {
-	static const char *const section_names[] = { "server", "store", "sweep",  "runs",
-						     "limits", "class", "account" };
+	static const char *const section_names[] = { "server",	"store",	   "sweep",
+						     "runs",	"limits",	   "class",
+						     "account", "limits ... NAME", "org" };
 	const struct key *key;
-	char names[400];
+	char names[500];
 	size_t i;
 
 	if (!r->in_section)

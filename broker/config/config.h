@@ -29,6 +29,7 @@
 #define CONFIG_IMAGES_MAX 32
 #define CONFIG_TYPES_MAX 32
 #define CONFIG_OPTIONS_MAX 32
+#define CONFIG_ORGS_MAX 64
 
 enum config_family { CONFIG_TCP, CONFIG_UNIX };
 
@@ -68,6 +69,16 @@ struct config_account {
 	char token_file[256]; /* "": none, or a systemd credential */
 	char credential[64];
 	char ca_file[256]; /* "": the environment's or the system's CAs */
+	int is_paused;	   /* nothing new is created in it */
+	char pause_reason[PAUSE_REASON_SIZE];
+	int line;
+};
+
+/* [org NAME]: where an organisation's leases are created. */
+struct config_org {
+	char name[64];
+	char accounts[CONFIG_ACCOUNTS_MAX][32]; /* the first is for a create that names none */
+	int account_count;
 	int line;
 };
 
@@ -120,6 +131,8 @@ struct config {
 	int64_t max_connections;
 	int64_t max_waiting; /* requests that wait for a machine */
 	int64_t max_waiting_owner;
+	int is_paused; /* nothing new is created in any account */
+	char pause_reason[PAUSE_REASON_SIZE];
 
 	/* [store] */
 	struct config_postgres postgres;
@@ -139,7 +152,7 @@ struct config {
 	int64_t run_mib_max; /* all runs together; 0: unlimited */
 	int64_t run_log_mib; /* the log of one run */
 
-	/* [limits] */
+	/* [limits], [limits owner NAME] and its like, and what is paused */
 	struct config_limits limits;
 
 	/* [class NAME]; the built-in six if the file has none */
@@ -149,6 +162,10 @@ struct config {
 	/* [account NAME], in file order */
 	struct config_account accounts[CONFIG_ACCOUNTS_MAX];
 	int account_count;
+
+	/* [org NAME]; of any other organisation, all accounts */
+	struct config_org orgs[CONFIG_ORGS_MAX];
+	int org_count;
 };
 
 enum config_how {

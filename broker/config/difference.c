@@ -5,11 +5,12 @@
  */
 #include "config/keys.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "util/alloc.h"
 
-/* Besides [limits], all of it; a key that is not here needs a restart. */
+/* Besides [limits] and [org], all of them; a key that is not here needs a restart. */
 static const struct {
 	enum section_kind section;
 	const char *name;
@@ -19,8 +20,12 @@ static const struct {
 	{ SECTION_SERVER, "tls_certificate" },
 	{ SECTION_SERVER, "tls_key" },
 	{ SECTION_SERVER, "usd_rates" },
+	{ SECTION_SERVER, "paused" },
+	{ SECTION_SERVER, "paused_reason" },
 	{ SECTION_ACCOUNT, "allowed_types" },
 	{ SECTION_ACCOUNT, "ca_file" },
+	{ SECTION_ACCOUNT, "paused" },
+	{ SECTION_ACCOUNT, "paused_reason" },
 };
 
 static const struct config_class *class_named(const struct config *config, const char *name)
@@ -38,7 +43,8 @@ static int key_is_reloaded(const struct key *key, const void *old, const void *n
 	/* A new class needs a restart. */
 	if (key->section == SECTION_LIMITS && strcmp(key->name, "default_class") == 0)
 		return class_named(old, ((const struct config *)now)->limits.default_class) != NULL;
-	if (key->section == SECTION_LIMITS)
+	if (key->section == SECTION_LIMITS || key->section == SECTION_NAMED ||
+	    key->section == SECTION_ORG)
 		return 1;
 	for (size_t i = 0; i < ARRAY_LEN(reloaded); i++) {
 		if (reloaded[i].section == key->section && strcmp(reloaded[i].name, key->name) == 0)
@@ -159,6 +165,91 @@ static void section_one_sided(struct config_changes *changes, const char *sectio
 	restart_add(&c, how);
 }
 
+/* The same of one that a reload adds or removes. */
+static void section_changed(struct config_changes *changes, const char *section, const char *how)
+{
+	int is_named = 0;
+
+	difference_add(&changes->applied, &is_named, section, how);
+}
+
+static const struct limits_named *named_find(const struct config *config,
+					     const struct limits_named *like)
+{
+	const struct engine_limits *limits = &config->limits.engine;
+
+	for (int i = 0; i < limits->named_count; i++) {
+		if (limits->named[i].scope == like->scope &&
+		    strcmp(limits->named[i].name, like->name) == 0)
+			return &limits->named[i];
+	}
+	return NULL;
+}
+
+static const char *named_section(const struct limits_named *named, char *out, size_t size)
+{
+	snprintf(out, size, "[limits %s %s]", named_word(named->scope), named->name);
+	return out;
+}
+
+static void named_compare(struct config_changes *changes, const struct config *old,
+			  const struct config *now)
+{
+	char section[160];
+
+	for (int i = 0; i < now->limits.engine.named_count; i++) {
+		const struct limits_named *named = &now->limits.engine.named[i];
+		const struct limits_named *before = named_find(old, named);
+		struct comparison c = {
+			.changes = changes,
+			.section = named_section(named, section, sizeof(section)),
+		};
+
+		if (before)
+			section_compare(&c, SECTION_NAMED, before, named);
+		else
+			section_changed(changes, section, "(new)");
+	}
+	for (int i = 0; i < old->limits.engine.named_count; i++) {
+		const struct limits_named *named = &old->limits.engine.named[i];
+
+		if (!named_find(now, named))
+			section_changed(changes, named_section(named, section, sizeof(section)),
+					"(removed)");
+	}
+}
+
+static const struct config_org *org_named(const struct config *config, const char *name)
+{
+	for (int i = 0; i < config->org_count; i++) {
+		if (strcmp(config->orgs[i].name, name) == 0)
+			return &config->orgs[i];
+	}
+	return NULL;
+}
+
+static void orgs_compare(struct config_changes *changes, const struct config *old,
+			 const struct config *now)
+{
+	char section[80];
+
+	for (int i = 0; i < now->org_count; i++) {
+		const struct config_org *before = org_named(old, now->orgs[i].name);
+		struct comparison c = { .changes = changes, .section = section };
+
+		snprintf(section, sizeof(section), "[org %s]", now->orgs[i].name);
+		if (before)
+			section_compare(&c, SECTION_ORG, before, &now->orgs[i]);
+		else
+			section_changed(changes, section, "(new)");
+	}
+	for (int i = 0; i < old->org_count; i++) {
+		snprintf(section, sizeof(section), "[org %s]", old->orgs[i].name);
+		if (!org_named(now, old->orgs[i].name))
+			section_changed(changes, section, "(removed)");
+	}
+}
+
 static void classes_compare(struct config_changes *changes, const struct config *old,
 			    const struct config *now)
 {
@@ -236,8 +327,10 @@ void config_compare(const struct config *old, const struct config *now, struct c
 
 		section_compare(&c, sections[i].kind, old, now);
 	}
+	named_compare(ret, old, now);
 	classes_compare(ret, old, now);
 	accounts_compare(ret, old, now);
+	orgs_compare(ret, old, now);
 }
 
 void config_changes_fini(struct config_changes *changes)
@@ -275,6 +368,10 @@ void config_take(struct config *in_effect, const struct config *now)
 		memcpy(in_effect->limits.default_class, default_class, sizeof(default_class));
 	memcpy(in_effect->usd_rates, now->usd_rates, sizeof(in_effect->usd_rates));
 	in_effect->usd_rate_count = now->usd_rate_count;
+	in_effect->is_paused = now->is_paused;
+	memcpy(in_effect->pause_reason, now->pause_reason, sizeof(in_effect->pause_reason));
+	memcpy(in_effect->orgs, now->orgs, sizeof(in_effect->orgs));
+	in_effect->org_count = now->org_count;
 	in_effect->log_format = now->log_format;
 	in_effect->log_level = now->log_level;
 	if (in_effect->tls_certificate[0] && now->tls_certificate[0]) {
@@ -291,5 +388,7 @@ void config_take(struct config *in_effect, const struct config *now)
 		memcpy(account->ca_file, from->ca_file, sizeof(account->ca_file));
 		memcpy(account->types, from->types, sizeof(account->types));
 		account->type_count = from->type_count;
+		account->is_paused = from->is_paused;
+		memcpy(account->pause_reason, from->pause_reason, sizeof(account->pause_reason));
 	}
 }

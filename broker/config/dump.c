@@ -37,6 +37,24 @@ static void dump_section(enum section_kind kind, const void *base, FILE *out)
 	}
 }
 
+static void dump_named(const struct config *c, FILE *out)
+{
+	for (int i = 0; i < c->limits.engine.named_count; i++) {
+		const struct limits_named *named = &c->limits.engine.named[i];
+
+		fprintf(out, "\n[limits %s %s]\n", named_word(named->scope), named->name);
+		dump_section(SECTION_NAMED, named, out);
+	}
+}
+
+static void dump_orgs(const struct config *c, FILE *out)
+{
+	for (int i = 0; i < c->org_count; i++) {
+		fprintf(out, "\n[org %s]\n", c->orgs[i].name);
+		dump_section(SECTION_ORG, &c->orgs[i], out);
+	}
+}
+
 void config_dump(const struct config *c, FILE *out)
 {
 	fputs("[server]\n", out);
@@ -49,6 +67,7 @@ void config_dump(const struct config *c, FILE *out)
 	dump_section(SECTION_RUNS, c, out);
 	fputs("\n[limits]\n", out);
 	dump_section(SECTION_LIMITS, c, out);
+	dump_named(c, out);
 	for (int i = 0; i < c->class_count; i++) {
 		fprintf(out, "\n[class %s]\n", c->classes[i].name);
 		dump_section(SECTION_CLASS, &c->classes[i], out);
@@ -61,4 +80,5 @@ void config_dump(const struct config *c, FILE *out)
 		for (size_t k = 0; k < a->option_count; k++)
 			fprintf(out, "%s = %s\n", a->options[k].key, a->options[k].value);
 	}
+	dump_orgs(c, out);
 }

@@ -129,97 +129,12 @@ static int log_level_set(void *section, const char *value, struct err *err)
 	return 0;
 }
 
-/* Appends the names in a list to an array of rows of `size` bytes; duplicates are errors. */
-static int names_add(const char *value, char *rows, size_t size, int *count, int max,
-		     value_text_fn copy, struct err *err)
-{
-	char item[128];
-	int more;
-
-	while ((more = value_next(&value, item, sizeof(item), err)) > 0) {
-		char *row = rows + (size_t)*count * size;
-
-		if (*count == max)
-			return err_set(err, ERR_INVALID, "more than %d items", max);
-		if (copy(item, size, row, err) < 0)
-			return -1;
-		for (int i = 0; i < *count; i++) {
-			if (strcmp(rows + (size_t)i * size, row) == 0)
-				return err_set(err, ERR_INVALID, "duplicate item '%s'", row);
-		}
-		++*count;
-	}
-	return more;
-}
-
 static int types_set(void *section, const char *value, struct err *err)
 {
 	struct config_class *c = section;
 
 	return names_add(value, c->types[0], sizeof(c->types[0]), &c->type_count, LEASE_TYPES_MAX,
 			 value_name, err);
-}
-
-static int locations_set(void *section, const char *value, struct err *err)
-{
-	struct account_config *a = &((struct config_account *)section)->account;
-
-	return names_add(value, a->locations[0], sizeof(a->locations[0]), &a->location_count,
-			 ACCOUNT_LOCATIONS_MAX, value_name, err);
-}
-
-static int images_set(void *section, const char *value, struct err *err)
-{
-	struct config_account *a = section;
-
-	return names_add(value, a->images[0], sizeof(a->images[0]), &a->image_count,
-			 CONFIG_IMAGES_MAX, value_image, err);
-}
-
-static int allowed_types_set(void *section, const char *value, struct err *err)
-{
-	struct config_account *a = section;
-
-	return names_add(value, a->types[0], sizeof(a->types[0]), &a->type_count, CONFIG_TYPES_MAX,
-			 value_name, err);
-}
-
-static const char *const choices[CLIENT_CHOICE_COUNT] = {
-	[CLIENT_PREFER] = "prefer",
-	[CLIENT_REQUIRE] = "require",
-	[CLIENT_IGNORE] = "ignore",
-};
-
-static int choice_set(const char *value, int *ret, struct err *err)
-{
-	for (int i = 0; i < CLIENT_CHOICE_COUNT; i++) {
-		if (strcmp(choices[i], value) == 0) {
-			*ret = i;
-			return 0;
-		}
-	}
-	return err_set(err, ERR_INVALID, "'%s' is not one of prefer, require, ignore", value);
-}
-
-static int client_location_set(void *section, const char *value, struct err *err)
-{
-	return choice_set(value, &((struct config_account *)section)->account.client_location, err);
-}
-
-static int client_image_set(void *section, const char *value, struct err *err)
-{
-	return choice_set(value, &((struct config_account *)section)->account.client_image, err);
-}
-
-static int max_steps_set(void *section, const char *value, struct err *err)
-{
-	struct config_account *a = section;
-	int64_t n;
-
-	if (value_int(value, 1, 64, &n, err) < 0)
-		return -1;
-	a->account.max_steps = (int)n;
-	return 0;
 }
 
 static int token_set(void *section, const char *value, struct err *err)
@@ -233,20 +148,6 @@ static int token_set(void *section, const char *value, struct err *err)
 }
 
 /* ---- values as text ------------------------------------------------------------------ */
-
-/* One row of an array of strings. */
-static int row_show(const char *rows, size_t row_size, int count, int i, char *out, size_t size)
-{
-	if (i >= count)
-		return 0;
-	snprintf(out, size, "%s", rows + (size_t)i * row_size);
-	return 1;
-}
-
-static int word_show(const char *word, int i, char *out, size_t size)
-{
-	return row_show(word, 0, 1, i, out, size);
-}
 
 static int listen_show(const void *section, int i, char *out, size_t size)
 {
@@ -324,49 +225,6 @@ static int types_show(const void *section, int i, char *out, size_t size)
 	return row_show(c->types[0], sizeof(c->types[0]), c->type_count, i, out, size);
 }
 
-static int locations_show(const void *section, int i, char *out, size_t size)
-{
-	const struct account_config *a = &((const struct config_account *)section)->account;
-
-	return row_show(a->locations[0], sizeof(a->locations[0]), a->location_count, i, out, size);
-}
-
-static int images_show(const void *section, int i, char *out, size_t size)
-{
-	const struct config_account *a = section;
-
-	return row_show(a->images[0], sizeof(a->images[0]), a->image_count, i, out, size);
-}
-
-static int allowed_types_show(const void *section, int i, char *out, size_t size)
-{
-	const struct config_account *a = section;
-
-	return row_show(a->types[0], sizeof(a->types[0]), a->type_count, i, out, size);
-}
-
-static int client_location_show(const void *section, int i, char *out, size_t size)
-{
-	const struct config_account *a = section;
-
-	return word_show(choices[a->account.client_location], i, out, size);
-}
-
-static int client_image_show(const void *section, int i, char *out, size_t size)
-{
-	const struct config_account *a = section;
-
-	return word_show(choices[a->account.client_image], i, out, size);
-}
-
-static int max_steps_show(const void *section, int i, char *out, size_t size)
-{
-	const struct config_account *a = section;
-
-	snprintf(out, size, "%d", a->account.max_steps);
-	return i == 0;
-}
-
 /* ---- the table ----------------------------------------------------------------------- */
 
 #define KEY_AT(section, name, type, of, member, low, high) \
@@ -381,6 +239,8 @@ static int max_steps_show(const void *section, int i, char *out, size_t size)
 	KEY_AT(SECTION_RUNS, name, type, struct config, member, low, high)
 #define LIMIT(name, type, member, low, high) \
 	KEY_AT(SECTION_LIMITS, name, type, struct config, limits.member, low, high)
+#define NAMED(name, type, member, low, high) \
+	KEY_AT(SECTION_NAMED, name, type, struct limits_named, member, low, high)
 #define ACCOUNT(name, type, member, low, high) \
 	KEY_AT(SECTION_ACCOUNT, name, type, struct config_account, member, low, high)
 #define OWN(section, name, is_list, set, show) \
@@ -411,6 +271,8 @@ static const struct key keys[] = {
 	SERVER("max_connections", KEY_INT, max_connections, 64, MANY),
 	SERVER("max_waiting", KEY_INT, max_waiting, 16, 65536),
 	SERVER("max_waiting_per_owner", KEY_INT, max_waiting_owner, 1, 65536),
+	SERVER("paused", KEY_BOOL, is_paused, 0, 0),
+	OWN(SECTION_SERVER, "paused_reason", 0, server_reason_set, server_reason_show),
 
 	OWN(SECTION_STORE, "url", 0, url_set, url_show),
 	STORE("service", KEY_NAME, service, 0, 0),
@@ -435,6 +297,9 @@ static const struct key keys[] = {
 	LIMIT("max_hourly", KEY_MONEY, engine.max_hour_micros, 0, 0),
 	LIMIT("max_hourly_per_owner", KEY_MONEY, engine.max_hour_micros_owner, 0, 0),
 	LIMIT("max_hourly_per_org", KEY_MONEY, engine.max_hour_micros_org, 0, 0),
+	LIMIT("max_monthly", KEY_MONEY, engine.max_month_micros, 0, 0),
+	LIMIT("max_monthly_per_owner", KEY_MONEY, engine.max_month_micros_owner, 0, 0),
+	LIMIT("max_monthly_per_org", KEY_MONEY, engine.max_month_micros_org, 0, 0),
 	LIMIT("max_queued", KEY_INT, engine.max_queued, 0, 10000),
 	LIMIT("max_queued_per_owner", KEY_INT, engine.max_queued_owner, 0, 10000),
 	LIMIT("default_ttl", KEY_DURATION, default_ttl_ms, SECOND, 30 * DAY),
@@ -453,6 +318,8 @@ static const struct key keys[] = {
 	OWN(SECTION_ACCOUNT, "client_location", 0, client_location_set, client_location_show),
 	OWN(SECTION_ACCOUNT, "client_image", 0, client_image_set, client_image_show),
 	OWN(SECTION_ACCOUNT, "max_steps", 0, max_steps_set, max_steps_show),
+	ACCOUNT("paused", KEY_BOOL, is_paused, 0, 0),
+	OWN(SECTION_ACCOUNT, "paused_reason", 0, account_reason_set, account_reason_show),
 	ACCOUNT("rate_per_hour", KEY_INT, account.rate_per_hour, 0, MANY),
 	ACCOUNT("settle", KEY_DURATION, account.settle_ms, 100, HOUR),
 	ACCOUNT("protect_retained", KEY_BOOL, account.protect_retained, 0, 0),
@@ -460,6 +327,12 @@ static const struct key keys[] = {
 	ACCOUNT("credential", KEY_NAME, credential, 0, 0),
 	ACCOUNT("ca_file", KEY_PATH, ca_file, 0, 0),
 	OWN(SECTION_ACCOUNT, "token", 0, token_set, NULL),
+
+	NAMED("max_active", KEY_INT, max_active, 0, MANY),
+	NAMED("max_hourly", KEY_MONEY, max_hour_micros, 0, 0),
+	NAMED("max_monthly", KEY_MONEY, max_month_micros, 0, 0),
+
+	OWN(SECTION_ORG, "accounts", 1, org_accounts_set, org_accounts_show),
 };
 
 _Static_assert(ARRAY_LEN(keys) <= KEYS_MAX, "config.c marks the keys it has seen");
@@ -511,16 +384,20 @@ int key_show(const struct key *key, const void *base, int i, char *out, size_t s
 		return 0;
 	switch (key->type) {
 	case KEY_INT:
+		/* Below the minimum: not set. */
+		if (*(const int64_t *)at < key->min)
+			return 0;
 		snprintf(out, size, "%" PRId64, *(const int64_t *)at);
 		break;
 	case KEY_DURATION:
-		/* Below the minimum: not set. */
 		if (*(const int64_t *)at < key->min)
 			return 0;
 		duration_format(*(const int64_t *)at, text);
 		snprintf(out, size, "%s", text);
 		break;
 	case KEY_MONEY:
+		if (*(const int64_t *)at < 0)
+			return 0;
 		value_write_money(*(const int64_t *)at, out, size);
 		break;
 	case KEY_BOOL:
@@ -531,6 +408,16 @@ int key_show(const struct key *key, const void *base, int i, char *out, size_t s
 		break;
 	}
 	return out[0] != '\0';
+}
+
+const char *named_word(enum limit_scope scope)
+{
+	static const char *const words[LIMIT_SCOPES] = {
+		[LIMIT_NONE] = "",	     [LIMIT_OWNER] = "owner", [LIMIT_ORG] = "org",
+		[LIMIT_ACCOUNT] = "account", [LIMIT_TOTAL] = "",
+	};
+
+	return words[scope];
 }
 
 const struct key *key_at(size_t index)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
+#include "config/value.h"
 #include "util/err.h"
 
 enum section_kind {
@@ -15,7 +16,9 @@ enum section_kind {
 	SECTION_RUNS,
 	SECTION_LIMITS,
 	SECTION_CLASS,
-	SECTION_ACCOUNT
+	SECTION_ACCOUNT,
+	SECTION_NAMED, /* [limits owner NAME] and its like: struct limits_named */
+	SECTION_ORG
 };
 
 enum key_type {
@@ -45,7 +48,7 @@ struct key {
 };
 
 const struct key *key_find(enum section_kind section, const char *name, size_t *ret_index);
-/* `base` is the struct config, config_class or config_account of the section. */
+/* `base` is the struct of the section; of those that exist once, the struct config. */
 int key_set(const struct key *key, void *base, const char *value, struct err *err);
 /*
  * Writes the i-th item of the value, as in the file; a value that is not a list has one item.
@@ -53,8 +56,38 @@ int key_set(const struct key *key, void *base, const char *value, struct err *er
  */
 int key_show(const struct key *key, const void *base, int i, char *out, size_t size);
 const struct key *key_at(size_t index); /* NULL after the last */
+/* Of [limits owner NAME] and its like, the word between; "" for a scope that has no names. */
+const char *named_word(enum limit_scope scope);
 /* Writes the keys of the section: "a, b, c". */
 void key_names(enum section_kind section, char *out, size_t size);
+
+/* key_rows.c */
+/* For functions like key->set: appends the names of a list to rows of `size` bytes, none of them twice. */
+int names_add(const char *value, char *rows, size_t size, int *count, int max, value_text_fn copy,
+	      struct err *err);
+/* For functions like key->show: one row of an array of strings, or the only string. */
+int row_show(const char *rows, size_t row_size, int count, int i, char *out, size_t size);
+int word_show(const char *word, int i, char *out, size_t size);
+
+/* account_keys.c: key->set and key->show */
+int locations_set(void *section, const char *value, struct err *err);
+int images_set(void *section, const char *value, struct err *err);
+int allowed_types_set(void *section, const char *value, struct err *err);
+int org_accounts_set(void *section, const char *value, struct err *err);
+int server_reason_set(void *section, const char *value, struct err *err);
+int account_reason_set(void *section, const char *value, struct err *err);
+int client_location_set(void *section, const char *value, struct err *err);
+int client_image_set(void *section, const char *value, struct err *err);
+int max_steps_set(void *section, const char *value, struct err *err);
+int locations_show(const void *section, int i, char *out, size_t size);
+int images_show(const void *section, int i, char *out, size_t size);
+int allowed_types_show(const void *section, int i, char *out, size_t size);
+int org_accounts_show(const void *section, int i, char *out, size_t size);
+int server_reason_show(const void *section, int i, char *out, size_t size);
+int account_reason_show(const void *section, int i, char *out, size_t size);
+int client_location_show(const void *section, int i, char *out, size_t size);
+int client_image_show(const void *section, int i, char *out, size_t size);
+int max_steps_show(const void *section, int i, char *out, size_t size);
 
 /* check.c */
 void config_defaults(struct config *config);

@@ -9,6 +9,7 @@
 #include "store/store.h"
 #include "util/alloc.h"
 #include "util/argv.h"
+#include "util/journal.h"
 
 void command_line_help(FILE *out)
 {
@@ -243,7 +244,7 @@ int command_line_read(int argc, char **argv, struct command_line *ret, struct er
 
 int command_line_fail(const struct err *err, int code)
 {
-	fprintf(stderr, "lessord: %s\n", err->text);
+	fprintf(stderr, "%slessord: %s\n", journal_error(), err->text);
 	return code;
 }
 

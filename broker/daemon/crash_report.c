@@ -15,6 +15,7 @@
 #include "util/alloc.h"
 #include "util/bug.h"
 #include "util/hash.h"
+#include "util/journal.h"
 #include "util/log.h"
 #include "util/text.h"
 
@@ -60,6 +61,7 @@ static void on_crash(int number)
 	for (size_t i = 0; i < BUG_SIGNALS; i++) {
 		if (bug_signals[i].number != number)
 			continue;
+		text_write(journal_error());
 		text_write("lessord: crashed with ");
 		text_write(bug_signals[i].name);
 		text_write(where[0] ? " in " : " outside of any provider");

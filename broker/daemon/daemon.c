@@ -212,6 +212,7 @@ static void daemon_stop(struct daemon *d, const char *signal_name)
 		 most_ms);
 	notify_send(state);
 	event_add(d->on_stuck, &stuck);
+	api_drain(d->api);
 	http_server_drain(d->server, on_server_empty, d);
 	if (pthread_create(&d->stopper, NULL, stopper_main, d) != 0) {
 		log_error(NULL, "cannot create a thread to stop the engine; exiting immediately");

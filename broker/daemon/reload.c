@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SIGHUP: limits, lifetimes, the default class, allowed types, client and provider tokens, TLS
+ * SIGHUP: limits, pauses, organisations, lifetimes, the default class, allowed types, client and provider tokens, TLS
  * certificates, CAs and log settings are reloaded, all of them or, if anything in the file or in
  * a file it names is wrong, none. Then each provider reloads its own files.
  */
@@ -24,7 +24,21 @@
 _Static_assert(API_CLASSES_MAX >= CONFIG_CLASSES_MAX, "every class fits");
 _Static_assert(API_TYPES_MAX >= CONFIG_ACCOUNTS_MAX * CONFIG_TYPES_MAX, "every type fits");
 _Static_assert(API_USD_RATES_MAX >= CONFIG_USD_RATES_MAX, "every rate fits");
+_Static_assert(API_ORGS_MAX >= CONFIG_ORGS_MAX, "every organisation fits");
+_Static_assert(API_ORG_ACCOUNTS_MAX >= CONFIG_ACCOUNTS_MAX, "every account fits");
 _Static_assert(API_IMAGES_MAX >= CONFIG_ACCOUNTS_MAX * CONFIG_IMAGES_MAX, "every image fits");
+
+static void orgs_copy(const struct config *c, struct api_config *ret)
+{
+	for (int i = 0; i < c->org_count; i++) {
+		const struct config_org *from = &c->orgs[i];
+		struct api_org *to = &ret->orgs[ret->org_count++];
+
+		memcpy(to->name, from->name, sizeof(to->name));
+		memcpy(to->accounts, from->accounts, sizeof(to->accounts));
+		to->account_count = from->account_count;
+	}
+}
 
 void daemon_api_config(const struct daemon *d, const struct config *c, struct api_config *ret)
 {
@@ -54,6 +68,7 @@ void daemon_api_config(const struct daemon *d, const struct config *c, struct ap
 			memcpy(to->name, a->types[k], sizeof(to->name));
 		}
 	}
+	orgs_copy(c, ret);
 	ret->ttl_ms = c->limits.default_ttl_ms;
 	ret->ttl_max_ms = c->limits.max_ttl_ms;
 	ret->idle_ms = c->limits.default_idle_ms;
@@ -72,11 +87,11 @@ void daemon_api_config(const struct daemon *d, const struct config *c, struct ap
 	ret->run_log_max = (size_t)c->run_log_mib << 20;
 	/* Requests that do not wait for a machine always have room. */
 	ret->pending_max = (int)d->config->max_waiting + PENDING_MORE;
-	/* Sockets stay open: they must leave places for requests. */
-	if (ret->controls_max > (int)d->max_connections / 4)
-		ret->controls_max = (int)d->max_connections / 4;
-	if (ret->controls_owner_max > ret->controls_max / 2)
-		ret->controls_owner_max = ret->controls_max / 2;
+	/* They stay open: they must leave places for requests. */
+	if (ret->held_max > (int)d->max_connections / 4)
+		ret->held_max = (int)d->max_connections / 4;
+	if (ret->held_owner_max > ret->held_max / 2)
+		ret->held_owner_max = ret->held_max / 2;
 }
 
 static void tls_replace(struct daemon *d, struct ssl_ctx_st *fresh)

@@ -323,6 +323,7 @@ static const struct {
 	[TASK_RELOAD] = { "reload", reload_start, STEP_RELOAD, reload_done },
 	[TASK_OBSERVE] = { "observe", observe_start, STEP_OBSERVE, NULL },
 	[TASK_DISPATCH] = { "dispatch", dispatch_due, STEP_OBSERVE, NULL },
+	[TASK_MONTH] = { "month", core_month_due, STEP_OBSERVE, NULL },
 };
 
 /* When a task is looked at again that is due while the core rests. */

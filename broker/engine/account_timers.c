@@ -171,6 +171,7 @@ void account_tasks_init(struct core *core)
 
 		account_task_soon(core, a, TASK_PROBE);
 		account_task_at(core, a, TASK_CATALOG, catalog_due_ms(core, a));
+		account_task_soon(core, a, TASK_MONTH);
 		sweep_init(core, a);
 	}
 }

@@ -77,6 +77,23 @@ void request_fail_blocked(struct engine_request *r, const struct account *accoun
 			     account->config.name);
 }
 
+/* How soon a client asks again whether a pause is over. */
+#define PAUSE_RETRY_MS 60000
+
+void request_fail_paused(struct engine_request *r, const struct limits_pause *pause)
+{
+	char what[64];
+
+	if (pause->account[0])
+		snprintf(what, sizeof(what), "account %s is paused", pause->account);
+	else
+		snprintf(what, sizeof(what), "this server is paused");
+	request_fail(r, RESULT_UNAVAILABLE, "paused",
+		     "%s by an operator%s%s: nothing new is created", what,
+		     pause->reason[0] ? ", " : "", pause->reason);
+	r->retry_ms = PAUSE_RETRY_MS;
+}
+
 void core_fill_answer(struct engine_request *request, const struct lease_aggregate *a)
 {
 	request->lease = a->lease;

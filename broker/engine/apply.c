@@ -182,13 +182,16 @@ int core_apply_facts(struct core *core, struct lease_aggregate *a, const struct 
 		     const struct lease_facts *facts, struct lease_effects *out, struct err *err)
 {
 	struct capacity_use before = capacity_use(&a->lease);
+	struct charge_mark charged = core_charge_mark(a);
 	struct lease_effects own;
 
 	if (!out)
 		out = &own;
 	memset(out, 0, sizeof(*out));
 	lease_apply(a, event, facts, out);
-	if (aggregate_write(core, a, out, err) || effects_carry_out(core, a, out, err) ||
+	if (aggregate_write(core, a, out, err) ||
+	    core_charges_follow(core, a, &charged, out->is_new, err) ||
+	    effects_carry_out(core, a, out, err) ||
 	    (out->changed && capacity_follow(core, &a->lease, &before, err))) {
 		/* Memory and store now differ. */
 		store_break(core->store);

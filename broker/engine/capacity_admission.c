@@ -60,7 +60,8 @@ static int ring_is_usable(struct core *core, const char *name)
 {
 	struct core_account *a = core_account_find(core, name);
 
-	return a && !account_is_blocked(a->account, NULL, 0);
+	return a && !account_is_blocked(a->account, NULL, 0) &&
+	       !limits_pause_find(&core->config.limits, name);
 }
 
 /* The first lease of the account that no stop concerns; 0: none. */
@@ -116,7 +117,10 @@ static int lease_admit(struct core *core, int64_t n, struct err *err)
 		return rc;
 	if (store_counts(core->store, l.owner, l.org, l.account, &have, err))
 		return -1;
-	if (limits_exceeded(&core->config.limits, &have, l.price_hour_micros, &hit)) {
+	rc = core_limits_check(core, &l, &have, &hit, err);
+	if (rc < 0)
+		return -1;
+	if (rc) {
 		stop_add(core->capacity, &l, &hit);
 		return 0;
 	}
@@ -197,7 +201,8 @@ enum capacity_answer capacity_ask(struct core *core, struct engine_request *r,
 		capacity_admit(core);
 	if (is_old && store_counts(core->store, l->owner, l->org, l->account, &have, err))
 		return CAPACITY_ERROR;
-	limits_exceeded(&core->config.limits, &have, l->price_hour_micros, &hit);
+	if (core_limits_check(core, l, &have, &hit, err) < 0)
+		return CAPACITY_ERROR;
 	stop = stop_find(core->capacity, l->account, l->owner, l->org);
 	if (hit.scope == LIMIT_NONE && stop) {
 		hit = *stop;
@@ -215,6 +220,7 @@ enum capacity_answer capacity_ask(struct core *core, struct engine_request *r,
 		request_fail(r, RESULT_LIMIT, "queue_full", "the queue for capacity is full");
 	else
 		request_fail(r, RESULT_LIMIT, "cost_limit_exceeded",
-			     "a limit on active leases is reached");
+			     hit.month_ms ? "the money of the month is used up" :
+					    "a limit on active leases is reached");
 	return CAPACITY_REFUSED;
 }

@@ -188,6 +188,7 @@ void core_free(struct core *core)
 			while (queue_pop(&core->accounts[i], (enum step_queue)q))
 				;
 		free(core->accounts[i].listed);
+		free(core->accounts[i].charging.again);
 		lease_aggregate_fini(&core->accounts[i].own);
 		free(core->accounts[i].observation.observed);
 		step_free(core->accounts[i].observation.ended);
@@ -261,6 +262,7 @@ static int batch_begin(struct core *core, int (*begin)(struct store *, struct er
 	if (!core_gap_pause_ms(core))
 		core_gap_read(core);
 	due_read(core);
+	core_charges_read(core);
 	if (begin(core->store, err))
 		return -1;
 	core->in_transaction = 1;

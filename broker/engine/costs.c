@@ -37,6 +37,31 @@ static int terms_find(struct core *core, struct cost *cost, struct err *err)
 	return 0;
 }
 
+/* As store_costs_complete completes them. */
+int core_terms_complete(struct core *core, struct lease_aggregate *a, struct err *err)
+{
+	for (size_t i = 0; i < a->ledger.resource_count; i++) {
+		struct resource *r = &a->ledger.resources[i];
+		struct cost_terms *terms = &r->terms;
+		struct cost cost = { .resource = r->n };
+
+		if (!r->billed_from_ms || (terms->currency[0] && terms->unit_ms))
+			continue;
+		TEXT_SET(cost.account, r->account);
+		place_find(a, r, &cost);
+		if (terms_find(core, &cost, err))
+			return -1;
+		if (!cost.terms.currency[0])
+			continue;
+		if (terms->currency[0]) {
+			cost.terms.hour_micros = terms->hour_micros;
+			TEXT_SET(cost.terms.currency, terms->currency);
+		}
+		*terms = cost.terms;
+	}
+	return 0;
+}
+
 static int cost_begin(struct core *core, const struct lease_aggregate *a, const struct resource *r,
 		      struct cost *cost, struct err *err)
 {
@@ -65,6 +90,8 @@ int core_cost_write(struct core *core, const struct lease_aggregate *a, struct r
 	if (r->billed_from_ms ? store_cost_times_put(core->store, &cost, err) :
 				cost_begin(core, a, r, &cost, err))
 		return -1;
+	if (!r->billed_from_ms)
+		r->terms = cost.terms;
 	r->billed_from_ms = cost.from_ms;
 	r->billed_to_ms = cost.to_ms;
 	return 0;

@@ -66,6 +66,7 @@ enum account_task {
 	TASK_RELOAD,   /* let the provider reload its files */
 	TASK_OBSERVE,  /* start or continue a shared observation (observe.c) */
 	TASK_DISPATCH, /* start what has waited for the account's budget (dispatch.c) */
+	TASK_MONTH,    /* charge the month that has begun for what goes on (charges.c) */
 	TASK_COUNT
 };
 
@@ -83,6 +84,23 @@ struct shared_observation {
 	int64_t interval_ms;  /* minimum pause between two; a lease due within it may be included */
 	struct observed_lease *observed;
 	size_t observed_count, observed_size;
+};
+
+/* Leases that are looked at, and perhaps charged, in one batch. */
+#define CHARGE_BATCH 64
+
+/*
+ * Which leases of an account are charged although nothing has happened to them (charges.c). They are
+ * read before a batch begins, and written in it.
+ */
+struct core_charging {
+	int64_t month_ms, after_n; /* the month, and the row that it has come to */
+	int is_complete;	   /* the last row of the month */
+	int is_due, is_read, is_failed;
+	int64_t n[CHARGE_BATCH]; /* what was read */
+	int count;
+	int64_t *again; /* rows whose prices have changed */
+	size_t again_count;
 };
 
 struct core_account {
@@ -114,6 +132,7 @@ struct core_account {
 	int denials;	      /* consecutive steps that were denied although the probe succeeds */
 	int64_t denied_ms;    /* when the last of them ended */
 	int64_t paused_until_ms; /* wall clock, as stored; 0: never paused */
+	struct core_charging charging;
 	int is_sweeping;
 	int64_t sweep_due_ms; /* as set last; 0: none */
 	int is_unlisted; /* nothing is deleted before the first sweep: the store may be an old one */
@@ -309,6 +328,7 @@ void request_fail_store(struct engine_request *r, const struct err *err);
 void request_refuse(struct engine_request *r, enum lease_refusal refusal);
 /* The account is blocked or fenced: for operators with the reason and what to do. */
 void request_fail_blocked(struct engine_request *r, const struct account *account);
+void request_fail_paused(struct engine_request *r, const struct limits_pause *pause);
 void core_fill_answer(struct engine_request *request, const struct lease_aggregate *a);
 
 /* ---- request_lease.c ------------------------------------------------------------------------- */
@@ -398,9 +418,6 @@ void capacity_publish(struct core *core);
 /* As store_price_get, which it asks only once while the prices stay the same. */
 int core_price_get(struct core *core, const char *account, const char *type, const char *location,
 		   struct store_price *ret, struct err *err);
-/* The prices of an account are these from now on, also of what was created without one. */
-int core_prices_replace(struct core *core, const char *account, const struct store_price *prices,
-			size_t count, struct err *err);
 void core_prices_fini(struct core *core);
 
 /* ---- touches.c: the heartbeats of a batch ---------------------------------------------------- */
@@ -415,6 +432,41 @@ int core_touches_write(struct core *core, struct err *err);
 /* Writes the bill of a row that was just written, if it has one that changed. */
 int core_cost_write(struct core *core, const struct lease_aggregate *a, struct resource *r,
 		    struct err *err);
+/* Prices that were not known when the bills began, in memory. */
+int core_terms_complete(struct core *core, struct lease_aggregate *a, struct err *err);
+
+/* ---- charges.c: the money of a month ------------------------------------------------------- */
+
+/* What the charges of a lease depend on. */
+struct charge_mark {
+	int counts, cleanup;
+	int64_t end_ms, price;
+	uint64_t bills;
+};
+struct charge_mark core_charge_mark(const struct lease_aggregate *a);
+/* Writes the charges of a lease that was just written, if they have changed since `before`. */
+int core_charges_follow(struct core *core, struct lease_aggregate *a,
+			const struct charge_mark *before, int is_first, struct err *err);
+int core_charges_write(struct core *core, struct lease_aggregate *a, int is_first, struct err *err);
+/* Does one of the limits stop such a lease now? 1: *ret, 0: none, -1: error. */
+int core_limits_check(struct core *core, const struct lease *l, const struct store_counts *have,
+		      struct limit_hit *ret, struct err *err);
+/* The same for a lease that is to have a longer TTL. */
+int core_extension_check(struct core *core, const struct lease_aggregate *a, int64_t ttl_ms,
+			 struct limit_hit *ret, struct err *err);
+int core_has_month_limit(const struct core *core, const struct lease *l);
+/* The lease is charged once more, by TASK_MONTH. */
+void core_charge_again(struct core *core, struct core_account *a, int64_t n);
+/* Before a batch: reads what TASK_MONTH charges in it. */
+void core_charges_read(struct core *core);
+/* TASK_MONTH */
+void core_month_due(struct core *core, struct core_account *a);
+
+/* ---- price_list.c ---------------------------------------------------------------------------- */
+
+/* The prices of an account are these from now on, also of what was created without one. */
+int core_prices_replace(struct core *core, const char *account, const struct store_price *prices,
+			size_t count, struct err *err);
 
 /* ---- apply.c: events ------------------------------------------------------------------------- */
 

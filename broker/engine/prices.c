@@ -62,16 +62,6 @@ int core_price_get(struct core *core, const char *account, const char *type, con
 	return 0;
 }
 
-int core_prices_replace(struct core *core, const char *account, const struct store_price *prices,
-			size_t count, struct err *err)
-{
-	core_prices_fini(core);
-	return store_prices_replace(core->store, account, prices, count, core_now(core), err) ||
-			       store_costs_complete(core->store, account, err) ?
-		       -1 :
-		       0;
-}
-
 void core_prices_fini(struct core *core)
 {
 	free(core->prices);

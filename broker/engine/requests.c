@@ -174,6 +174,18 @@ static int create_is_refused(struct core *core, struct engine_request *r)
 	return 1;
 }
 
+/* An operator has paused creates; those who repeat one that was accepted still get its lease. */
+static int create_is_paused(struct core *core, struct engine_request *r)
+{
+	const struct limits_pause *pause = limits_pause_find(&core->config.limits,
+							     r->create.account);
+
+	if (!pause)
+		return 0;
+	request_fail_paused(r, pause);
+	return 1;
+}
+
 static int create_new(struct core *core, struct engine_request *r,
 		      const struct store_create_facts *facts, struct err *err)
 {
@@ -193,6 +205,8 @@ static int create_new(struct core *core, struct engine_request *r,
 		request_fail_blocked(r, account->account);
 		return 0;
 	}
+	if (create_is_paused(core, r))
+		return 0;
 	TEXT_SET(l->owner, r->caller.owner);
 	TEXT_SET(l->org, r->caller.org);
 	if (!l->id[0])
@@ -362,8 +376,22 @@ static int request_extend(struct core *core, struct engine_request *r, struct er
 		.u.extension = { .ttl_ms = r->extend_ttl_ms, .idle_ms = r->extend_idle_ms },
 	};
 	struct lease_aggregate *a = request_find_lease(core, r);
+	int rc;
 
-	return a ? lease_change(core, r, a, &event, err) : 0;
+	if (!a)
+		return 0;
+	/* What it takes of the month is decided by totals that other daemons' creates change, too. */
+	rc = core_has_month_limit(core, &a->lease) ? create_lock(core, r, err) : 0;
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	rc = core_extension_check(core, a, r->extend_ttl_ms, &r->limit, err);
+	if (rc) {
+		request_fail(r, RESULT_LIMIT, "cost_limit_exceeded",
+			     "the money of the month does not suffice for the longer lease");
+		core_fill_answer(r, a);
+		return rc < 0 ? -1 : 0;
+	}
+	return lease_change(core, r, a, &event, err);
 }
 
 static int request_heartbeat(struct core *core, struct engine_request *r, struct err *err)

@@ -32,6 +32,7 @@ struct lease_aggregate {
 	struct lease lease;
 	struct ledger ledger;
 	int64_t touched_written_ms; /* lease.touched_ms as stored; maintained by the engine */
+	uint64_t charged; /* a digest of its charges as written; 0: unknown; the engine's, too */
 };
 
 enum lease_op {

@@ -109,20 +109,31 @@ struct cost_sum cost_in_month(const struct cost *cost, int64_t month_ms, int64_t
 	return span_in_month(cost, &span, month_ms);
 }
 
-struct cost_sum cost_total(const struct cost *cost, int64_t until_ms)
+void cost_each_month(const struct cost *cost, int64_t until_ms, cost_month_fn fn, void *arg)
 {
 	struct span span = cost_span(cost, until_ms);
 	int64_t last_ms = span.from_ms + (span.units - 1) * span.unit_ms;
-	struct cost_sum sum = { 0 };
 
 	for (int64_t month = cost_month_ms(span.from_ms); month <= last_ms;
-	     month = cost_next_month_ms(month)) {
-		struct cost_sum one = span_in_month(cost, &span, month);
+	     month = cost_next_month_ms(month))
+		fn(arg, month, span_in_month(cost, &span, month));
+}
 
-		sum.billed_ms += one.billed_ms;
-		if (__builtin_add_overflow(sum.micros, one.micros, &sum.micros))
-			sum.micros = INT64_MAX / 2;
-	}
+static void sum_add(void *arg, int64_t month_ms, struct cost_sum one)
+{
+	struct cost_sum *sum = arg;
+
+	(void)month_ms;
+	sum->billed_ms += one.billed_ms;
+	if (__builtin_add_overflow(sum->micros, one.micros, &sum->micros))
+		sum->micros = INT64_MAX / 2;
+}
+
+struct cost_sum cost_total(const struct cost *cost, int64_t until_ms)
+{
+	struct cost_sum sum = { 0 };
+
+	cost_each_month(cost, until_ms, sum_add, &sum);
 	return sum;
 }
 

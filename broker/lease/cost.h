@@ -10,16 +10,8 @@
 
 #include <stdint.h>
 
+#include "lease/cost_terms.h"
 #include "lease/ledger.h"
-
-/* How the provider bills one type in one location, as known when the resource was created. */
-struct cost_terms {
-	int64_t hour_micros;  /* 0: free, or unknown while `currency` is "" */
-	int64_t month_micros; /* the most that a calendar month costs; 0: no such limit */
-	int64_t unit_ms;      /* each unit is billed as a whole once it begins; 0: not known yet */
-	int64_t minimum_ms;   /* the least time that is billed; 0: one unit */
-	char currency[4];     /* ISO 4217; "": the price is unknown */
-};
 
 /* The bill of one resource: from its creation until it is proven gone. */
 struct cost {
@@ -56,6 +48,9 @@ int64_t cost_next_month_ms(int64_t ms);
 struct cost_sum cost_in_month(const struct cost *cost, int64_t month_ms, int64_t until_ms);
 /* All of it, with each month limited by itself. */
 struct cost_sum cost_total(const struct cost *cost, int64_t until_ms);
+/* Each month from the first unit to the last, in order. */
+typedef void (*cost_month_fn)(void *arg, int64_t month_ms, struct cost_sum sum);
+void cost_each_month(const struct cost *cost, int64_t until_ms, cost_month_fn fn, void *arg);
 /* `ms` of a resource that does not exist yet; 0 ms cost nothing. */
 int64_t cost_expected(const struct cost_terms *terms, int64_t ms);
 /* In another currency, of which one unit of this one is `rate_micros` millionths. */

@@ -11,6 +11,7 @@
 
 #include <lessor/provider.h>
 
+#include "lease/cost_terms.h"
 #include "lease/lease.h"
 #include "util/err.h"
 
@@ -52,8 +53,9 @@ struct resource {
 	 */
 	int64_t until_ms;
 	int is_dirty; /* changed since last written; with n 0 never written */
-	/* The bill of it as this process last wrote it (lease/cost.h); from 0: not yet. */
+	/* The bill of it as stored (lease/cost.h); from 0: there is none. */
 	int64_t billed_from_ms, billed_to_ms;
+	struct cost_terms terms;
 };
 
 /* Who enabled the provider's delete protection. */

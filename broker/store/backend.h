@@ -109,6 +109,8 @@ struct backend {
 	int (*touch_many)(struct store *store, const int64_t n[], const int64_t ms[], size_t count,
 			  struct err *err);
 	int (*create_lock)(struct store *store, struct err *err);
+	/* The order of events, event_rows.c: statements with the columns and parameters named there. */
+	const char *event_last, *event_at, *event_feed;
 
 	/* ---- statements: as below ---- */
 

@@ -11,6 +11,14 @@
 	"changed_ms, first_absent_ms, absent_count, seen_ms, authorized_ms, deletes_unknown, " \
 	"signed_lease, retain_epoch, label_known, protect_by, marked_ms, until_ms"
 
+/* With its bill, if it has one. */
+#define SELECT_RESOURCE                                                                      \
+	"SELECT " RESOURCE_COLUMNS ", n, coalesce(from_ms, 0), coalesce(to_ms, 0),"          \
+	" coalesce(hour_micros, 0), coalesce(month_micros, 0), coalesce(unit_ms, 0),"        \
+	" coalesce(minimum_ms, 0), coalesce(currency, '') FROM resource LEFT JOIN (SELECT"   \
+	" resource AS of_n, from_ms, to_ms, hour_micros, month_micros, unit_ms, minimum_ms," \
+	" currency FROM cost) AS bill ON bill.of_n = resource.n "
+
 static void resource_bind(struct statement *stmt, const struct resource *r)
 {
 	bind_number(stmt, 1, r->lease);
@@ -59,6 +67,12 @@ static void resource_read(struct statement *stmt, struct resource *r)
 		.marked_ms = column_number(stmt, 21),
 		.until_ms = column_number(stmt, 22),
 		.n = column_number(stmt, 23),
+		.billed_from_ms = column_number(stmt, 24),
+		.billed_to_ms = column_number(stmt, 25),
+		.terms = { .hour_micros = column_number(stmt, 26),
+			   .month_micros = column_number(stmt, 27),
+			   .unit_ms = column_number(stmt, 28),
+			   .minimum_ms = column_number(stmt, 29) },
 	};
 	COLUMN_TEXT(stmt, 1, r->account);
 	COLUMN_TEXT(stmt, 6, r->name);
@@ -66,6 +80,7 @@ static void resource_read(struct statement *stmt, struct resource *r)
 	COLUMN_TEXT(stmt, 8, r->action);
 	COLUMN_TEXT(stmt, 9, r->evidence);
 	COLUMN_TEXT(stmt, 17, r->signed_lease);
+	COLUMN_TEXT(stmt, 30, r->terms.currency);
 }
 
 /* clang-format off */
@@ -122,11 +137,10 @@ int store_resource_update(struct store *store, const struct resource *r, struct 
 static int read_resources(struct store *store, int64_t lease_n, const char *account,
 			  struct ledger *ret, struct err *err)
 {
-	struct statement *stmt =
-		store_prepare(store,
-			      "SELECT " RESOURCE_COLUMNS ", n FROM resource "
-			      "WHERE lease = ?1 AND (" IS_NULL("?2") " OR account = ?2) ORDER BY n",
-			      err);
+	struct statement *stmt = store_prepare(store,
+					       SELECT_RESOURCE "WHERE lease = ?1 AND (" IS_NULL(
+						       "?2") " OR account = ?2) ORDER BY n",
+					       err);
 	size_t cap = 0;
 	int rc;
 
@@ -202,10 +216,7 @@ int store_account_ledger(struct store *store, const char *account, struct ledger
 
 int store_resource_by_n(struct store *store, int64_t n, struct resource *ret, struct err *err)
 {
-	struct statement *stmt = store_prepare(store,
-					       "SELECT " RESOURCE_COLUMNS ", n FROM resource "
-					       "WHERE n = ?1",
-					       err);
+	struct statement *stmt = store_prepare(store, SELECT_RESOURCE "WHERE n = ?1", err);
 	int rc;
 
 	if (!stmt)

@@ -111,7 +111,8 @@ int store_queue_owner_drop(struct store *store, const struct store_queue_owner *
 #define BOTH(scope, name, org) \
 	TOTAL(leases, scope, name, org) ", " TOTAL(micros, scope, name, org) ", "
 #define TOTALS \
-	BOTH(0, "''", "''") BOTH(1, "?1", "?2") BOTH(2, "''", "?2") TOTAL(leases, 3, "?3", "''")
+	BOTH(0, "''", "''") BOTH(1, "?1", "?2") BOTH(2, "''", "?2") \
+	TOTAL(leases, 3, "?3", "''") ", " TOTAL(micros, 3, "?3", "''")
 #define FLAG(rows) "CASE WHEN EXISTS(SELECT 1 FROM " rows ") THEN 1 ELSE 0 END"
 #define CREATE_FLAGS \
 	FLAG("idempotency WHERE owner = ?1 AND org = ?2 AND key = ?4") ", " \
@@ -131,6 +132,7 @@ static void totals_read(const struct statement *stmt, struct store_counts *ret)
 		.org = column_number(stmt, 4),
 		.micros_org = column_number(stmt, 5),
 		.account = column_number(stmt, 6),
+		.micros_account = column_number(stmt, 7),
 	};
 }
 
@@ -169,10 +171,10 @@ int store_create_facts(struct store *store, const struct store_create *create,
 	if (store_row(store, stmt, "reading what a create depends on", err))
 		return -1;
 	totals_read(stmt, &ret->have);
-	ret->has_key = column_int(stmt, 7);
-	ret->has_id = column_int(stmt, 8);
-	ret->is_canceled = column_int(stmt, 9);
-	ret->is_slug_taken = column_int(stmt, 10);
+	ret->has_key = column_int(stmt, 8);
+	ret->has_id = column_int(stmt, 9);
+	ret->is_canceled = column_int(stmt, 10);
+	ret->is_slug_taken = column_int(stmt, 11);
 	statement_end(stmt);
 	return 0;
 }

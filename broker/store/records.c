@@ -1,60 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The timeline, idempotency keys, tokens, prices, pauses and generations. */
+/* Idempotency keys, tokens, prices, pauses and generations. */
 #include "store/rows.h"
 
 #include <string.h>
 
 #include "util/alloc.h"
 #include "util/text.h"
-
-/* ---- the timeline -------------------------------------------------------------------- */
-
-int store_event_add(struct store *store, int64_t lease_n, int64_t at_ms, const char *kind,
-		    const char *text, struct err *err)
-{
-	struct statement *stmt = store_prepare(store,
-					       "INSERT INTO event(lease, at_ms, kind, text) "
-					       "VALUES(?1, ?2, ?3, ?4)",
-					       err);
-
-	if (!stmt)
-		return -1;
-	bind_number(stmt, 1, lease_n);
-	bind_number(stmt, 2, at_ms);
-	bind_text(stmt, 3, kind);
-	bind_text(stmt, 4, text);
-	return store_run(store, stmt, "writing the timeline", err);
-}
-
-int store_event_each(struct store *store, int64_t lease_n, int64_t after, int limit,
-		     store_event_fn fn, void *arg, struct err *err)
-{
-	struct statement *stmt = store_prepare(store,
-					       "SELECT n, at_ms, kind, text FROM event "
-					       "WHERE lease = ?1 AND n > ?2 ORDER BY n LIMIT ?3",
-					       err);
-	int rc;
-
-	if (!stmt)
-		return -1;
-	bind_number(stmt, 1, lease_n);
-	bind_number(stmt, 2, after);
-	bind_number(stmt, 3, limit);
-	while ((rc = store_row(store, stmt, "reading the timeline", err)) == 0) {
-		struct store_event event = {
-			.n = column_number(stmt, 0),
-			.at_ms = column_number(stmt, 1),
-		};
-
-		COLUMN_TEXT(stmt, 2, event.kind);
-		COLUMN_TEXT(stmt, 3, event.text);
-		if (fn(arg, &event)) {
-			statement_end(stmt);
-			return 0;
-		}
-	}
-	return rc < 0 ? -1 : 0;
-}
 
 /* ---- idempotency ----------------------------------------------------------------------- */
 

@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lease/charge.h"
 #include "lease/cost.h"
 #include "lease/generation.h"
 #include "lease/ledger.h"
@@ -275,7 +276,8 @@ int store_telemetry_drop(struct store *store, int64_t lease_n, struct err *err);
 struct store_counts {
 	/* Leases for which lease_counts() holds; `owner` is the owner within the org. */
 	int64_t all, owner, org, account;
-	int64_t micros_all, micros_owner, micros_org; /* their hourly prices, summed */
+	int64_t micros_all, micros_owner, micros_org,
+		micros_account; /* their hourly prices, summed */
 };
 /*
  * For the rest of the transaction no other daemon creates a lease, nor the identity of a new store:
@@ -362,6 +364,41 @@ int store_cost_each(struct store *store, const struct store_scope *scope,
 		    const struct store_cost_range *range, store_cost_fn fn, void *arg,
 		    struct err *err);
 
+/* ---- money by month (lease/charge.h), charge_rows.c --------------------------------- */
+
+/*
+ * Replaces the charges of a lease, and with them the totals of their months. `is_first`: it has none
+ * yet.
+ */
+int store_charges_put(struct store *store, const struct lease *l, const struct charges *charges,
+		      int is_first, struct err *err);
+/* In order of month. */
+int store_charges_get(struct store *store, int64_t lease_n, struct charges *ret, struct err *err);
+/*
+ * Up to `limit` open leases of the account in order of row, after `*after_n`, which is moved on:
+ * those that have no charge in the month are written to `n`. Returns their number, or -1.
+ * *ret_is_last: there are no more.
+ */
+int store_charges_missing(struct store *store, const char *account, int64_t month_ms, int limit,
+			  int64_t *after_n, int64_t n[], int *ret_is_last, struct err *err);
+/* The leases whose bills in the account lack a price, as store_costs_complete finds them. */
+typedef void (*store_lease_row_fn)(void *arg, int64_t n);
+int store_costs_incomplete_each(struct store *store, const char *account, store_lease_row_fn fn,
+				void *arg, struct err *err);
+
+/* Reserved and settled, of all currencies added up. */
+struct store_money {
+	int64_t reserved_micros, settled_micros;
+};
+/* What the leases of a month take of its money: in all, of an owner within an org, ... */
+struct store_spend {
+	int64_t month_ms;
+	struct store_money all, owner, org, account;
+};
+/* In constant time. `ret` has `count` months in order, whose month_ms is set. */
+int store_spend_get(struct store *store, const char *owner, const char *org, const char *account,
+		    struct store_spend *ret, int count, struct err *err);
+
 /* ---- ledger ---------------------------------------------------------------------- */
 
 /* All rows of a lease, oldest first. `ret` is released with ledger_fini. */
@@ -410,6 +447,43 @@ typedef int (*store_event_fn)(void *arg, const struct store_event *event);
 /* Oldest first, with n > after, at most `limit`. */
 int store_event_each(struct store *store, int64_t lease_n, int64_t after, int limit,
 		     store_event_fn fn, void *arg, struct err *err);
+
+/* ---- the timelines of all leases, followed (event_rows.c) ---- */
+
+/*
+ * A place in the order of all events. Who has read up to store_event_last() has read all that were
+ * committed before, and whatever is committed later comes after it: none is missed, and none is read
+ * twice. `commit` is the number of the transaction that wrote the event; 0 in SQLite, where one
+ * writer's numbers are in this order.
+ */
+struct event_place {
+	int64_t commit, n; /* 0, 0: before the first event */
+};
+
+/* An event of any lease, as one who follows them gets it. */
+struct store_feed_event {
+	struct event_place place;
+	struct store_event event;
+	/* The digest of what it says: another event in its place, as after a backup was put back,
+	 * has another one. Never 0. */
+	uint32_t digest;
+	int is_visible; /* to the scope that was asked for; if not, what follows is empty */
+	char lease[24], slug[48], account[32];
+};
+typedef void (*store_feed_fn)(void *arg, const struct store_feed_event *event);
+
+/* The newest place that may be read up to. With PostgreSQL, events wait here for older transactions. */
+int store_event_last(struct store *store, struct event_place *ret, struct err *err);
+/* The event at this place. 0, 1 none (it was never there, or is pruned), -1. Nothing is visible. */
+int store_event_at(struct store *store, const struct event_place *place,
+		   struct store_feed_event *ret, struct err *err);
+/*
+ * The events after `after` and up to `last`, in their order, at most `limit`, visible or not. How many
+ * there were: fewer than `limit` means that they were all. -1: error.
+ */
+int store_event_feed(struct store *store, const struct store_scope *scope,
+		     const struct event_place *after, const struct event_place *last, int limit,
+		     store_feed_fn fn, void *arg, struct err *err);
 
 /* ---- idempotency --------------------------------------------------------------------- */
 
@@ -501,7 +575,6 @@ int store_place_put(struct store *store, const char *place, struct err *err);
 int store_clock_get(struct store *store, int64_t *ret_ms, int *ret_is_trusted, struct err *err);
 int store_clock_put(struct store *store, int64_t now_ms, struct err *err);
 /* The rows of leases that were created, or are open and were touched, later than `now_ms`. */
-typedef void (*store_lease_row_fn)(void *arg, int64_t n);
 int store_lease_future_each(struct store *store, int64_t now_ms, store_lease_row_fn fn, void *arg,
 			    struct err *err);
 /* How often an operation crashed the daemon (engine/crashes.c). */

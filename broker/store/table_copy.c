@@ -14,15 +14,11 @@
 /* How much may be sent before waiting for an answer. */
 #define AHEAD_ROWS 500
 #define AHEAD_BYTES (1 << 20)
-#define KEY_MAX 4
+#define KEY_MAX 5
 #define SQL_MAX 8192
 
 /* What must not be copied: where the file is, its pair, and the mark itself. */
 #define META_ONLY "key NOT IN ('place', 'pair', 'moved')"
-#define TOTALS_SQL(where)                                                            \
-	"SELECT scope, name, org, CAST(sum(leases) AS BIGINT),"                      \
-	" CAST(sum(micros) AS BIGINT) FROM tally" where " GROUP BY scope, name, org" \
-	" HAVING sum(leases) <> 0 OR sum(micros) <> 0 ORDER BY scope, name, org LIMIT "
 
 /* ---- statements ---------------------------------------------------------------------------- */
 
@@ -38,6 +34,39 @@ static void marks_add(struct buf *sql, size_t count)
 		buf_addf(sql, "%s?%d", i ? ", " : "", (int)i + 1);
 }
 
+/* The numbers of a table of totals, each with `before` and `after`, separated by `between`. */
+static void sums_add(struct buf *sql, const struct table_copy *copy, const char *before,
+		     const char *after, const char *between)
+{
+	for (size_t i = copy->key_count; i < copy->count; i++)
+		buf_addf(sql, "%s%s%s%s", i > copy->key_count ? between : "", before,
+			 copy->columns[i].name, after);
+}
+
+/* One row for each key, of all accounts, without those that are zero. */
+static void totals_page_add(struct buf *sql, const struct table_copy *copy, int is_next)
+{
+	buf_adds(sql, "SELECT ");
+	names_add(sql, copy, copy->key_count);
+	buf_adds(sql, ", ");
+	sums_add(sql, copy, "CAST(sum(", ") AS BIGINT)", ", ");
+	buf_addf(sql, " FROM %s", copy->table->name);
+	if (is_next) {
+		buf_adds(sql, " WHERE (");
+		names_add(sql, copy, copy->key_count);
+		buf_adds(sql, ") > (");
+		marks_add(sql, copy->key_count);
+		buf_addc(sql, ')');
+	}
+	buf_adds(sql, " GROUP BY ");
+	names_add(sql, copy, copy->key_count);
+	buf_adds(sql, " HAVING ");
+	sums_add(sql, copy, "sum(", ") <> 0", " OR ");
+	buf_adds(sql, " ORDER BY ");
+	names_add(sql, copy, copy->key_count);
+	buf_addf(sql, " LIMIT ?%d", is_next ? (int)copy->key_count + 1 : 1);
+}
+
 /* The parameters are the key of the last row (`is_next`), and the number of rows. */
 static char *page_sql(const struct table_copy *copy, int is_next)
 {
@@ -46,10 +75,7 @@ static char *page_sql(const struct table_copy *copy, int is_next)
 
 	buf_init(&sql, SQL_MAX);
 	if (copy->table->place == TABLE_OF_TOTALS) {
-		buf_addf(&sql, "%s?%d",
-			 is_next ? TOTALS_SQL(" WHERE (scope, name, org) > (?1, ?2, ?3)") :
-				   TOTALS_SQL(""),
-			 is_next ? 4 : 1);
+		totals_page_add(&sql, copy, is_next);
 		return xstrdup(buf_str(&sql));
 	}
 	buf_adds(&sql, "SELECT ");

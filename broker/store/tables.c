@@ -47,6 +47,10 @@ const struct store_table tables[TABLES] = {
 	  .rest = "lease# lease_id slug owner org account type location currency hour_micros# "
 		  "month_micros# unit_ms# minimum_ms# from_ms# to_ms#" },
 	{ "tally", TABLE_OF_TOTALS, .key = "scope# name org", .rest = "leases# micros#" },
+	{ "charge", .key = "lease# month_ms#",
+	  .rest = "owner org account currency reserved_micros# settled_micros#" },
+	{ "spend", TABLE_OF_TOTALS, .key = "scope# name org month_ms# currency",
+	  .rest = "reserved_micros# settled_micros#" },
 	{ "daemon", TABLE_OF_DAEMONS, .key = "id",
 	  .rest = "address version schema# started_ms# seen_ms#" },
 	{ "run", TABLE_OF_RUNS, .is_numbered = 1, .key = "n#",

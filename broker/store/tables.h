@@ -26,7 +26,7 @@ struct store_table {
 	const char *rest;
 };
 
-#define TABLES 28
+#define TABLES 30
 extern const struct store_table tables[TABLES];
 
 enum column_type { COLUMN_NUMBER, COLUMN_TEXT_TYPE, COLUMN_BLOB };

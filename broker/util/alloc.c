@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/journal.h"
+
 static void memory_fail(void)
 {
-	static const char text[] = "lessor: out of memory\n";
-
-	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	journal_line("lessor: out of memory");
 	abort();
 }
 

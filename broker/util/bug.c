@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "util/journal.h"
+
 #define FRAMES_MAX 64
 
 const struct bug_signal bug_signals[BUG_SIGNALS] = {
@@ -19,10 +21,13 @@ void bug_abort(const char *file, int line, const char *function, const char *con
 	void *frames[FRAMES_MAX];
 	int count;
 
-	dprintf(STDERR_FILENO, "BUG: %s:%d: %s: %s\n"
-		"Please report this with the lines below. Nothing unsaved was acknowledged.\n",
-		file, line, function, condition);
+	dprintf(STDERR_FILENO, "%sBUG: %s:%d: %s: %s\n", journal_error(), file, line, function,
+		condition);
+	journal_line("Please report this with the lines below. Nothing unsaved was acknowledged.");
 	count = backtrace(frames, FRAMES_MAX);
-	backtrace_symbols_fd(frames, count, STDERR_FILENO);
+	for (int i = 0; i < count; i++) {
+		dprintf(STDERR_FILENO, "%s", journal_error());
+		backtrace_symbols_fd(frames + i, 1, STDERR_FILENO);
+	}
 	abort();
 }

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "util/journal.h"
+
 static int64_t clock_ms(clockid_t id)
 {
 	struct timespec now;
@@ -41,10 +43,8 @@ static void system_random(void *data, void *out, size_t len)
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0) {
-			static const char text[] = "lessor: getrandom failed\n";
-
 			/* Never generate predictable keys and tokens. */
-			(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+			journal_line("lessor: getrandom failed");
 			abort();
 		}
 		p += got;

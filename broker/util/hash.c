@@ -10,15 +10,15 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include "util/journal.h"
+
 /* Fetched once, because an implicit fetch locks and costs almost a microsecond per call. */
 static pthread_once_t fetch_once = PTHREAD_ONCE_INIT;
 static EVP_MD *sha256;
 
 static void hash_fail(void)
 {
-	static const char text[] = "lessor: libcrypto has no SHA-256\n";
-
-	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	journal_line("lessor: libcrypto has no SHA-256");
 	abort();
 }
 

@@ -23,6 +23,7 @@
 
 #include "util/alloc.h"
 #include "util/hash.h"
+#include "util/journal.h"
 #include "util/time.h"
 #include "util/utf8.h"
 
@@ -42,6 +43,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_int level_max = LOG_LEVEL_INFO;
 static int out_fd = STDERR_FILENO;
 static int out_is_socket;
+static int out_is_journal;
 static enum log_format out_format = LOG_HUMAN;
 static uint64_t dropped;
 
@@ -64,6 +66,7 @@ void log_setup(int fd, enum log_format format, enum log_level level)
 	pthread_mutex_lock(&lock);
 	out_fd = fd;
 	out_is_socket = fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+	out_is_journal = journal_is(fd);
 	out_format = format;
 	atomic_store(&level_max, (int)level);
 	pthread_mutex_unlock(&lock);
@@ -252,9 +255,13 @@ static void out_add_quoted(struct out *o, const char *s, size_t max)
 static void json_build(struct out *o, const char *when, enum log_level level, const char *text,
 		       const struct log_field *f)
 {
-	out_adds(o, "{\"time\":\"");
-	out_adds(o, when);
-	out_adds(o, "\",\"level\":\"");
+	out_adds(o, "{\"");
+	if (!out_is_journal) {
+		out_adds(o, "time\":\"");
+		out_adds(o, when);
+		out_adds(o, "\",\"");
+	}
+	out_adds(o, "level\":\"");
 	out_adds(o, level_names[level]);
 	out_adds(o, "\",\"msg\":");
 	out_add_quoted(o, text, TEXT_MAX);
@@ -280,8 +287,11 @@ static int is_bare(const char *s)
 static void human_build(struct out *o, const char *when, enum log_level level, const char *text,
 			const struct log_field *f)
 {
-	out_adds(o, when);
-	out_adds(o, " ");
+	/* The journal has the time already. */
+	if (!out_is_journal) {
+		out_adds(o, when);
+		out_adds(o, " ");
+	}
 	out_adds(o, level_names[level]);
 	out_adds(o, " ");
 	out_add_text(o, text, TEXT_MAX, 0);
@@ -321,12 +331,16 @@ static int out_write_locked(const char *data, size_t len)
 static void line_build(struct out *o, enum log_level level, const char *text,
 		       const struct log_field *fields)
 {
-	char when[TIME_TEXT_ROOM];
+	char when[TIME_TEXT_ROOM], prefix[12];
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	time_format((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, when);
 	o->len = 0;
+	if (out_is_journal) {
+		snprintf(prefix, sizeof(prefix), "<%d>", (int)level);
+		out_adds(o, prefix);
+	}
 	if (out_format == LOG_JSON)
 		json_build(o, when, level, text, fields);
 	else

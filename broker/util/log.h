@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One line per event, a sentence followed by fields, to one descriptor (standard error by
- * default), as text or JSON. Never blocks: if the reader is slow, lines are dropped and
+ * default), as text or JSON. For the journal a line begins with its level, "<4>", and has no time
+ * (journal.h). Never blocks: if the reader is slow, lines are dropped and
  * counted. Any thread.
  *
  * Values are escaped and truncated to 256 bytes. Do not log secrets; log_secret registers one
@@ -12,6 +13,7 @@
 #include <stdint.h>
 
 enum log_level {
+	/* the numbers of syslog(3) */
 	LOG_LEVEL_ERROR = 3,   /* needs operator action */
 	LOG_LEVEL_WARNING = 4, /* degraded, handled; the text says how */
 	LOG_LEVEL_NOTICE = 5,  /* state changes of the service */

@@ -8,6 +8,7 @@ throw-away server (postgres.py), one for all brokers of a program; otherwise a S
 """
 
 import base64
+import calendar
 import datetime
 import http.client
 import json
@@ -70,6 +71,7 @@ SQLITE_ONLY = {
     "failover": "it has servers of its own",
     "files": "secrets and configuration do not depend on the store",
     "hostile": "it ends in the parser, before the store",
+    "journal": "the journal does not depend on the store",
     "lock": "it takes the lock of the file",
     "migrate": "it has a server of its own",
     "misbehave": "providers do not depend on the store",
@@ -126,6 +128,14 @@ def need(name):
 # In seconds. A deadline only ends a test that has already failed; this one is long enough for
 # the busiest machine.
 PATIENCE = 60
+
+
+def month_is_ending():
+    """Will the month end within three hours? Then what is created now takes of two months."""
+    now = time.time()
+    month = time.gmtime(now)
+    days = calendar.monthrange(month.tm_year, month.tm_mon)[1]
+    return (days - month.tm_mday) * 86400 + 86400 - now % 86400 < 3 * 3600
 
 
 def until(what, seconds=PATIENCE, why="the condition did not come true"):

@@ -282,6 +282,14 @@ class Server:
             "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", self.cluster.home, "-p",
             str(self.port), "-U", "postgres", "-d", database, "-c", text).strip()
 
+    def session(self, database):
+        """psql with a transaction of its own, by its standard input and output."""
+        return subprocess.Popen(
+            [self.cluster.programs + "/psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h",
+             self.cluster.home, "-p", str(self.port), "-U", "postgres", database],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/",
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C"}, **account())
+
     def database(self, name):
         """A new database of the role lessor; returns its URL."""
         if self.sql("SELECT count(*) FROM pg_roles WHERE rolname = '%s'" % USER) == "0":

@@ -308,7 +308,7 @@ class Classes(BrokerCase):
         self.assertEqual(total["used"], 1)
         self.assertEqual(total["hourlyPrice"], self.classes()["small"]["hourlyPrice"])
         said = self.broker.cli("capacity", token=self.broker.alice)
-        self.assertRegex(said, r"(?m)^owner alice@example.com +1 +- +[0-9.]+ EUR/h +-$")
+        self.assertRegex(said, r"(?m)^owner alice@example.com +1 +- +[0-9.]+ EUR/h +- +[0-9.]+ EUR +-$")
 
 
 class AllowedTypes(BrokerCase):

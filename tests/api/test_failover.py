@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import postgres  # noqa: E402
 from daemons import Group, West  # noqa: E402
 from harness import (KEY, cli_body, cluster, moment, need, new_attempt, new_id,  # noqa: E402
-                     skip, until)  # noqa: E402
+                     month_is_ending, skip, until)  # noqa: E402
 
 SKEW = os.environ.get("LESSOR_SKEW", "")
 
@@ -217,6 +217,54 @@ class Queued(Case):
             self.assertEqual(group.release(owner, made.lease, True, wait=20).status, 200)
             self.assertEqual((queue(other), queue(owner)), ([], []))
         group.release(owner, first, True, wait=20)
+
+
+class Months(Case):
+    """The money of a month is one sum, whichever daemon admits a lease in whichever account."""
+
+    SMALL = {"class": "tiny", "serverType": "cx23", "serverTypeExplicit": True}
+
+    def total(self, member):
+        answer = member.ask("GET", "/v1/capacity", member.admin)
+        return next(s for s in answer.json["scopes"] if s["scope"] == "total")
+
+    @unittest.skipIf(month_is_ending(), "the month is ending")
+    def test_creates_of_two_accounts_at_once(self):
+        west = West()
+        self.addCleanup(west.close)
+        group = self.group(cluster().database(), limits="max_monthly = 1000",
+                           accounts=west.section)
+        for account in ("hetzner", "west"):
+            def is_priced(account=account):
+                lease = group.create(group.first, provider=account, **self.SMALL)
+                group.release(group.first, lease, True, wait=20)
+                return lease.get("hourlyPrice")
+            price = until(is_priced)
+        taken = until(lambda: self.total(group.first)["monthlyReserved"] == 0 and
+                      self.total(group.first)["monthlyCost"])
+        # 90 minutes are two hours: six leases, wherever they are.
+        most = taken + 12 * price + 0.000001
+        for member in group.members:
+            before = member.log().count("configuration reloaded")
+            member.edit("max_monthly = 1000", "max_monthly = %.6f" % most)
+            member.process.send_signal(signal.SIGHUP)
+            until(lambda member=member, before=before:
+                  member.log().count("configuration reloaded") > before)
+        asked = [group.later(member.ask, "POST", "/v1/leases", group.alice,
+                             cli_body(provider=account, **self.SMALL))
+                 for account in ("hetzner", "west") for member in group.members for _ in range(3)]
+        answers = [one.result(120) for one in asked]
+        made = [answer.lease for answer in answers if answer.status == 201]
+        self.assertEqual(len(made), 6, answers)
+        for answer in answers:
+            if answer.status != 201:
+                self.assertEqual((answer.status, answer.json["limit"]["of"]), (429, "monthlyCost"))
+        for member in group.members:
+            self.assertAlmostEqual(self.total(member)["monthlyCost"], taken + 12 * price, 5)
+        for lease in made:
+            group.release(group.first, lease, True, wait=20)
+        until(lambda: self.total(group.first)["monthlyReserved"] == 0)
+        self.assertAlmostEqual(self.total(group.members[1])["monthlyCost"], taken + 6 * price, 5)
 
 
 class Skewed(Case):

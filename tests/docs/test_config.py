@@ -23,16 +23,19 @@ SAMPLES = {
         "listen": "127.0.0.1:0, [::1]:8481, unix:{home}/socket", "socket_group": "lessor",
         "store": "{home}/store", "tls_certificate": "{home}/tls.pem",
         "tls_key": "{home}/tls.key", "allowed_hosts": "a.example, b.example",
-        "usd_rates": "EUR:1.08, GBP:1.27", "advertise": "lessor-1.example.com:8480",
+        "usd_rates": "EUR:1.08, GBP:1.27", "paused_reason": "until 14:00", "advertise": "lessor-1.example.com:8480",
         "peer_ca_file": "{home}/tls.pem"},
     "store": {"state_dir": "{home}/state"},
     "limits": {"max_hourly": "12.50", "max_hourly_per_owner": "0.000001",
-               "max_hourly_per_org": "3", "default_class": "c"},
+               "max_hourly_per_org": "3", "max_monthly": "100", "max_monthly_per_owner": "20",
+               "max_monthly_per_org": "50.5", "default_class": "c"},
+    "limits owner NAME": {"max_hourly": "2.50", "max_monthly": "0"},
+    "org NAME": {"accounts": "a"},
     "class NAME": {"types": "ccx13, cx23"},
     "account NAME": {
         "provider": "hetzner", "locations": "fsn1, nbg1", "image": "Fedora-42",
         "images": "debian-12, ubuntu-24.04", "credential": "token",
-        "allowed_types": "cx43, any",
+        "allowed_types": "cx43, any", "paused_reason": "closed",
         "ca_file": "{home}/tls.pem"},
     "hetzner": {"endpoint": "http://127.0.0.1:8081/v1"},
     "static": {"inventory": "{home}/inventory", "state": "{home}/state"},
@@ -63,11 +66,13 @@ class Config(unittest.TestCase):
             name = name.split(" with provider = ")[-1]
             cls.keys[name] = page.named("DESCRIPTION", title, "Ic")
         # What the program prints for an empty file, plus the provider's section.
-        write(cls.home + "/least", ACCOUNT)
+        write(cls.home + "/least", ACCOUNT + "[limits owner o]\n[org o]\naccounts = hetzner\n")
         dumped = sections(run("lessord", "--dump-config", "--config", cls.home + "/least"))
         cls.known = {name: dumped[name] for name in ("server", "store", "sweep", "runs", "limits")}
         cls.known["class NAME"] = dumped["class tiny"]
         cls.known["account NAME"] = dumped["account hetzner"]
+        cls.known["limits owner NAME"] = dumped["limits owner o"]
+        cls.known["org NAME"] = {**dumped["org o"], "accounts": None}
         cls.classes = {name[6:]: part["types"] for name, part in dumped.items()
                        if name.startswith("class ")}
         cls.providers = {}
@@ -102,6 +107,7 @@ class Config(unittest.TestCase):
         if provider == "hetzner" and ("account NAME", "token_file") not in values:
             values.setdefault(("account NAME", "credential"), "token")
         titles = {"class NAME": "class c", "account NAME": "account a",
+                  "limits owner NAME": "limits owner o", "org NAME": "org o",
                   **{name: "account a" for name in self.providers}}
         lines = {}
         for (section, key), value in values.items():
@@ -138,7 +144,7 @@ class Config(unittest.TestCase):
 
     def test_the_same_presets(self):
         needed = {("class NAME", "types"), ("account NAME", "provider"),
-                  ("account NAME", "locations")}
+                  ("account NAME", "locations"), ("org NAME", "accounts")}
         for section, key, item in self.each():
             provider = self.providers.get(section)
             if (section, key) in needed or provider and "required" in provider[key]:
@@ -227,8 +233,12 @@ class Config(unittest.TestCase):
         """SIGHUP applies exactly the settings that the page lists."""
         taken = {("server", "log"), ("server", "log_level"),
                  ("server", "usd_rates"), ("account NAME", "ca_file"),
-                 ("account NAME", "allowed_types")}
-        self.assertIn("After a change of\n.Cm [limits] ,\n.Cm allowed_types ,\n.Cm log ,\n"
+                 ("account NAME", "allowed_types"),
+                 *((section, key) for section in ("server", "account NAME")
+                   for key in ("paused", "paused_reason"))}
+        self.assertIn("After a change of\n.Cm [limits] ,\n.Cm \"[limits owner NAME]\"\n"
+                      "and its like,\n.Cm \"[org NAME]\" ,\n.Cm paused ,\n.Cm paused_reason ,\n"
+                      ".Cm allowed_types ,\n.Cm log ,\n"
                       ".Cm log_level ,\n.Cm usd_rates ,\n.Cm ca_file\nor the TLS files send\n.Dv SIGHUP ;", self.page.text)
         least = {("server", "listen"): "unix:{home}/socket", ("server", "store"): "{home}/store.db",
                  ("static", "poll"): "1s"}
@@ -264,7 +274,8 @@ class Config(unittest.TestCase):
             daemon.send_signal(signal.SIGHUP)
             said = until(b"configuration reloaded")
             self.assertEqual("needs a restart" in said,
-                             section != "limits" and (section, key) not in taken,
+                             not section.startswith(("limits", "org ")) and
+                             (section, key) not in taken,
                              f"[{section}] {key} = {value}: {said}")
             if key == "mode":
                 # And the API does not report the new value as effective.
@@ -347,16 +358,18 @@ class Config(unittest.TestCase):
             text = file.read()
         said = re.sub(r"^#(?=[a-z_]+ = |\[)", "", text, flags=re.M)
         shown = {}
-        for line in said.splitlines():
+        # Sections without defaults are behind "# ".
+        for line in re.sub(r"^# (?=[a-z_]+ = |\[)", "", said, flags=re.M).splitlines():
             if line.startswith("["):
                 part = shown.setdefault(line[1:-1], set())
             elif re.match(r"[a-z_]+ = ", line):
                 part.add(line.split()[0])
         for section, keys in self.known.items():
-            name = {"class NAME": "class tiny", "account NAME": "account hetzner"}
+            name = {"class NAME": "class tiny", "account NAME": "account hetzner",
+                    "limits owner NAME": "limits owner alice@example.com", "org NAME": "org acme"}
             self.assertEqual(shown[name.get(section, section)], set(keys), section)
         # These have no default.
-        said = re.sub(r"^(tls_\w+|token_file|credential|ca_file|socket_group|allowed_hosts|allowed_types|usd_rates|advertise|peer_ca_file|url|"
+        said = re.sub(r"^(tls_\w+|token_file|credential|ca_file|socket_group|allowed_hosts|allowed_types|paused_reason|usd_rates|advertise|peer_ca_file|url|"
                       r"service|password_file|settle) =.*\n",
                       "", said, flags=re.M)
         path = write(self.home + "/installed", said)

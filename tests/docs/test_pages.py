@@ -24,7 +24,7 @@ PAGES = ["README.md", ARCHITECTURE, RULES, CONTRACT, "sdk/doc/abi.md", "tests/RE
 # The responses to requests that the engine refuses (broker/api/engine_response.c).
 STATUS = {"NOT_FOUND": 404, "FORBIDDEN": 403, "INVALID": 400, "CONFLICT": 409, "LIMIT": 429,
           "UNAVAILABLE": 503}
-ONE_WORD = {"busy", "conflict", "forbidden", "internal", "unauthorized", "unavailable"}
+ONE_WORD = {"busy", "conflict", "forbidden", "internal", "paused", "unauthorized", "unavailable"}
 ROLES = {"ROLE_ANYONE": "any", "ROLE_EACH": "u r a", "ROLE_WRITES": "u a",
          "ROLE_WATCHES": "r a", "ROLE_ADMIN": "a"}
 

@@ -15,6 +15,7 @@
 /* Downgrades from the newest schema; only this test does that. */
 static const char down[] =
 	"UPDATE meta SET value = CAST(number AS TEXT) WHERE key IN ('token_epoch', 'clock');"
+	"DROP TABLE charge; DROP TABLE spend;"
 	"ALTER TABLE token DROP COLUMN used_ms; ALTER TABLE token DROP COLUMN label;"
 	"ALTER TABLE token DROP COLUMN rotated_from;"
 	"DROP TABLE daemon; ALTER TABLE lease DROP COLUMN last_request;"

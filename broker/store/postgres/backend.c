@@ -74,6 +74,32 @@ static int touch_many(struct store *store, const int64_t n[], const int64_t ms[]
 	return store_run(store, stmt, "recording heartbeats", err);
 }
 
+/*
+ * The order of events is that of the transactions that wrote them. Below the oldest transaction that
+ * still runs nothing is added; of an index in this order, the last entry is that one's neighbour.
+ */
+/* clang-format off */
+#define COMMIT "event.commit_xid"
+#define EVENT \
+	"SELECT CAST(CAST(" COMMIT " AS text) AS bigint), event.n, event.lease, event.at_ms," \
+	" event.kind, event.text"
+#define PLACE(commit, n) "(CAST(CAST(" commit " AS text) AS xid8), " n ")"
+
+static const char event_last[] =
+	"SELECT CAST(CAST(commit_xid AS text) AS bigint), n FROM event"
+	" WHERE commit_xid < pg_snapshot_xmin(pg_current_snapshot())"
+	" ORDER BY commit_xid DESC, n DESC LIMIT 1";
+static const char event_at[] =
+	EVENT " FROM event WHERE (commit_xid, n) = " PLACE("?1", "?2");
+static const char event_feed[] =
+	EVENT ", CASE WHEN lease.n IS NULL THEN 0 WHEN " VISIBLE "THEN 1 ELSE 0 END,"
+	" coalesce(lease.id, ''), coalesce(lease.slug, ''), coalesce(lease.account, '')"
+	" FROM event LEFT JOIN lease ON lease.n = event.lease"
+	" WHERE (" COMMIT ", event.n) > " PLACE("?1", "?5")
+	" AND (" COMMIT ", event.n) <= " PLACE("?6", "?7")
+	" ORDER BY " COMMIT ", event.n LIMIT ?8";
+/* clang-format on */
+
 const struct backend backend_postgres = {
 	.view_holds = view_holds,
 	.close = pg_close,
@@ -95,6 +121,9 @@ const struct backend backend_postgres = {
 	.snapshot_end = pg_snapshot_end,
 	.touch_many = touch_many,
 	.create_lock = pg_create_lock,
+	.event_last = event_last,
+	.event_at = event_at,
+	.event_feed = event_feed,
 	.prepare = pg_prepare,
 	.run = pg_run,
 	.run_one = pg_run_one,

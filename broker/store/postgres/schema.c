@@ -258,6 +258,20 @@ static const struct {
 	  " SELECT count(*) FROM want w FULL JOIN tally t USING(account, scope, name, org)"
 	  " WHERE coalesce(w.leases, 0) <> coalesce(t.leases, 0)"
 	  " OR coalesce(w.micros, 0) <> coalesce(t.micros, 0)" },
+	{ "monthly totals",
+	  "WITH want(account, scope, name, org, month_ms, currency, reserved, settled) AS ("
+	  "SELECT c.account, s.scope, CASE s.scope WHEN 1 THEN c.owner WHEN 3 THEN c.account ELSE '' END,"
+	  " CASE WHEN s.scope IN (1, 2) THEN c.org ELSE '' END, c.month_ms, c.currency,"
+	  " sum(c.reserved_micros), sum(c.settled_micros)"
+	  " FROM charge c, generate_series(0, 3) AS s(scope) GROUP BY 1, 2, 3, 4, 5, 6)"
+	  " SELECT count(*) FROM want w"
+	  " FULL JOIN spend t USING(account, scope, name, org, month_ms, currency)"
+	  " WHERE coalesce(w.reserved, 0) <> coalesce(t.reserved_micros, 0)"
+	  " OR coalesce(w.settled, 0) <> coalesce(t.settled_micros, 0)" },
+	{ "charges without a lease", WITHOUT(charge, lease, lease, n, "") },
+	{ "reservations of leases that are over",
+	  "SELECT count(*) FROM charge c JOIN lease l ON l.n = c.lease"
+	  " WHERE c.reserved_micros <> 0 AND lease_counts(l) = 0" },
 	{ "resources without a lease", WITHOUT(resource, lease, lease, n, "lease <> 0 AND ") },
 	{ "attempts without a lease", WITHOUT(attempt, lease, lease, n, "") },
 	{ "costs without a resource", WITHOUT(cost, resource, resource, n, "") },

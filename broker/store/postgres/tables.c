@@ -209,13 +209,39 @@ const char pg_schema_16[] =
 	" ADD COLUMN verified_ms bigint NOT NULL DEFAULT 0;";
 
 /*
+ * 17. The totals of charges are per account as those of leases: an owner never waits for another one.
+ *
  * Numbers of events are given before they are committed, and transactions end in any order: who follows
  * them reads by the transaction, and only below the oldest that still runs.
  */
+#define SPEND \
+	TABLE(charge, \
+		NUM(lease) NUM(month_ms) TXT(owner) TXT(org) TXT(account) TXT(currency) \
+		NUM(reserved_micros) NUM(settled_micros) KEY("lease, month_ms")) \
+	TABLE(spend, \
+		TXT(account) NUM(scope) TXT(name) TXT(org) NUM(month_ms) TXT(currency) \
+		NUM(reserved_micros) NUM(settled_micros) \
+		KEY("scope, name, org, month_ms, currency, account")) \
+	"CREATE FUNCTION spend_add(c charge, sign bigint) RETURNS void LANGUAGE sql AS $$" \
+	" INSERT INTO spend AS s(account, scope, name, org, month_ms, currency, reserved_micros," \
+	" settled_micros) SELECT c.account, t.scope, t.name, t.org, c.month_ms, c.currency," \
+	" sign * c.reserved_micros, sign * c.settled_micros FROM (VALUES (0::bigint, '', '')," \
+	" (1, c.owner, c.org), (2, '', c.org), (3, c.account, '')) AS t(scope, name, org)" \
+	" ON CONFLICT ON CONSTRAINT spend_pkey DO UPDATE" \
+	" SET reserved_micros = s.reserved_micros + excluded.reserved_micros," \
+	" settled_micros = s.settled_micros + excluded.settled_micros $$;" \
+	"CREATE FUNCTION charge_spend() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN" \
+	" IF TG_OP <> 'INSERT' THEN PERFORM spend_add(OLD, -1); END IF;" \
+	" IF TG_OP <> 'DELETE' THEN PERFORM spend_add(NEW, 1); END IF;" \
+	" RETURN NULL; END $$;" \
+	"CREATE TRIGGER charge_changed AFTER INSERT OR UPDATE OR DELETE ON charge" \
+	" FOR EACH ROW EXECUTE FUNCTION charge_spend();"
+
 const char pg_schema_17[] =
 	"ALTER TABLE token ADD COLUMN used_ms bigint NOT NULL DEFAULT 0,"
 	" ADD COLUMN label text COLLATE \"C\" NOT NULL DEFAULT '',"
 	" ADD COLUMN rotated_from text COLLATE \"C\" NOT NULL DEFAULT '';"
 	"ALTER TABLE event ADD COLUMN commit_xid xid8 NOT NULL DEFAULT pg_current_xact_id();"
-	"CREATE INDEX event_commit ON event(commit_xid, n);";
+	"CREATE INDEX event_commit ON event(commit_xid, n);"
+	SPEND;
 /* clang-format on */

@@ -26,6 +26,8 @@ struct schema_check {
 	const char *sql; /* counts the wrong rows */
 };
 extern const struct schema schema_leases, schema_runs;
+#define SCHEMA_LEASE_CHECKS 11
+extern const struct schema_check schema_lease_checks[SCHEMA_LEASE_CHECKS];
 
 /* How far the log has been written to the database: see data_version.c. */
 struct log_checkpoint {

@@ -30,6 +30,19 @@
 	" ON CONFLICT DO UPDATE SET leases = leases + excluded.leases," \
 	" micros = micros + excluded.micros;"
 
+/* What of a charge goes into which total: the scopes are those of tally. */
+#define SPEND_TOTALS(row, currency, reserved, settled) \
+	"INSERT INTO spend VALUES(0, '', '', " row ".month_ms, " currency ", " reserved ", " settled ")," \
+	"(1, " row ".owner, " row ".org, " row ".month_ms, " currency ", " reserved ", " settled ")," \
+	"(2, '', " row ".org, " row ".month_ms, " currency ", " reserved ", " settled ")," \
+	"(3, " row ".account, '', " row ".month_ms, " currency ", " reserved ", " settled ")" \
+	" ON CONFLICT DO UPDATE SET reserved_micros = reserved_micros + excluded.reserved_micros," \
+	" settled_micros = settled_micros + excluded.settled_micros;"
+#define SPEND_ADD(row) \
+	SPEND_TOTALS(row, row ".currency", row ".reserved_micros", row ".settled_micros")
+#define SPEND_TAKE(row) \
+	SPEND_TOTALS(row, row ".currency", "-" row ".reserved_micros", "-" row ".settled_micros")
+
 static const char *const migrations[] = {
 	/* 1 */
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
@@ -337,7 +350,27 @@ static const char *const migrations[] = {
 	/* 17: when a token was last used, what it is for, and the one that it replaces */
 	"ALTER TABLE token ADD COLUMN used_ms INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE token ADD COLUMN label TEXT NOT NULL DEFAULT '';"
-	"ALTER TABLE token ADD COLUMN rotated_from TEXT NOT NULL DEFAULT '';",
+	"ALTER TABLE token ADD COLUMN rotated_from TEXT NOT NULL DEFAULT '';"
+	/*
+	 * What each lease takes of the money of each month (lease/charge.h), and the totals by which
+	 * creates are decided, maintained by every change of a charge.
+	 */
+	"CREATE TABLE charge("
+	" lease INTEGER NOT NULL, month_ms INTEGER NOT NULL, owner TEXT NOT NULL,"
+	" org TEXT NOT NULL, account TEXT NOT NULL, currency TEXT NOT NULL,"
+	" reserved_micros INTEGER NOT NULL, settled_micros INTEGER NOT NULL,"
+	" PRIMARY KEY(lease, month_ms)) WITHOUT ROWID;"
+	"CREATE TABLE spend("
+	" scope INTEGER NOT NULL, name TEXT NOT NULL, org TEXT NOT NULL, month_ms INTEGER NOT NULL,"
+	" currency TEXT NOT NULL, reserved_micros INTEGER NOT NULL, settled_micros INTEGER NOT NULL,"
+	" PRIMARY KEY(scope, name, org, month_ms, currency)) WITHOUT ROWID;"
+	"CREATE TRIGGER charge_inserted AFTER INSERT ON charge BEGIN " SPEND_ADD("NEW") "END;"
+	"CREATE TRIGGER charge_deleted AFTER DELETE ON charge BEGIN " SPEND_TAKE("OLD") "END;"
+	"CREATE TRIGGER charge_updated AFTER UPDATE ON charge WHEN NEW.currency = OLD.currency BEGIN "
+	SPEND_TOTALS("NEW", "NEW.currency", "NEW.reserved_micros - OLD.reserved_micros",
+		     "NEW.settled_micros - OLD.settled_micros") "END;"
+	"CREATE TRIGGER charge_priced AFTER UPDATE ON charge WHEN NEW.currency <> OLD.currency BEGIN "
+	SPEND_TAKE("OLD") SPEND_ADD("NEW") "END;",
 };
 
 /* clang-format on */
@@ -512,43 +545,11 @@ int schema_check(struct store *store, struct err *err)
 	return 0;
 }
 
-static const struct schema_check checks[] = {
-	{ "usage totals",
-	  "WITH live AS (SELECT * FROM lease WHERE state <= 1"
-	  " AND NOT (queue_ms > 0 AND admitted_ms = 0)"
-	  " OR is_billed AND cleanup BETWEEN 1 AND 3),"
-	  " want(scope, name, org, leases, micros) AS ("
-	  "SELECT 0, '', '', count(*), total(price_hour_micros) FROM live"
-	  " UNION ALL SELECT 1, owner, org, count(*), sum(price_hour_micros) FROM live"
-	  " GROUP BY owner, org"
-	  " UNION ALL SELECT 2, '', org, count(*), sum(price_hour_micros) FROM live GROUP BY org"
-	  " UNION ALL SELECT 3, account, '', count(*), sum(price_hour_micros) FROM live"
-	  " GROUP BY account)"
-	  " SELECT (SELECT count(*) FROM want LEFT JOIN tally USING(scope, name, org)"
-	  " WHERE want.leases <> ifnull(tally.leases, 0) OR want.micros <> ifnull(tally.micros, 0))"
-	  " + (SELECT count(*) FROM tally LEFT JOIN want USING(scope, name, org)"
-	  " WHERE tally.leases <> ifnull(want.leases, 0))" },
-	{ "resources without a lease",
-	  "SELECT count(*) FROM resource WHERE lease <> 0 AND lease NOT IN (SELECT n FROM lease)" },
-	{ "attempts without a lease",
-	  "SELECT count(*) FROM attempt WHERE lease NOT IN (SELECT n FROM lease)" },
-	{ "costs without a resource",
-	  "SELECT count(*) FROM cost WHERE resource NOT IN (SELECT n FROM resource)" },
-	{ "heartbeats without a lease",
-	  "SELECT count(*) FROM beat WHERE lease NOT IN (SELECT n FROM lease)" },
-	{ "shares without a lease",
-	  "SELECT count(*) FROM share WHERE lease NOT IN (SELECT n FROM lease)" },
-	{ "telemetry without a lease",
-	  "SELECT count(*) FROM telemetry WHERE lease NOT IN (SELECT n FROM lease)" },
-	{ "idempotency keys without a lease",
-	  "SELECT count(*) FROM idempotency WHERE lease NOT IN (SELECT n FROM lease)" },
-};
-
 const struct schema schema_leases = {
 	.application = 0x4c535352, /* "LSSR", which file(1) shows, too */
 	.migrations = migrations,
 	.newest = (int)ARRAY_LEN(migrations),
 	.finish = finish_migration,
-	.checks = checks,
-	.check_count = ARRAY_LEN(checks),
+	.checks = schema_lease_checks,
+	.check_count = SCHEMA_LEASE_CHECKS,
 };

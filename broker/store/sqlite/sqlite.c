@@ -75,6 +75,19 @@ static const char *data_of(const struct statement *stmt, int index, size_t *ret_
 	return blob;
 }
 
+/* A commit of SQLite's has no number: 0. */
+#define EVENT "SELECT 0, event.n, event.lease, event.at_ms, event.kind, event.text"
+
+static const char event_last[] = "SELECT 0, max(n) FROM event HAVING max(n) > 0";
+static const char event_at[] = EVENT " FROM event WHERE ?1 = 0 AND n = ?2";
+/* clang-format off */
+static const char event_feed[] =
+	EVENT ", CASE WHEN lease.n IS NULL THEN 0 WHEN " VISIBLE "THEN 1 ELSE 0 END,"
+	" lease.id, lease.slug, lease.account"
+	" FROM event LEFT JOIN lease ON lease.n = event.lease"
+	" WHERE event.n > ?5 AND event.n <= ?7 ORDER BY event.n LIMIT ?8";
+/* clang-format on */
+
 const struct backend backend_sqlite = {
 	.view_holds = sqlite_view_holds,
 	.close = sqlite_close,
@@ -95,6 +108,9 @@ const struct backend backend_sqlite = {
 	.snapshot_end = sqlite_snapshot_end,
 	.touch_many = touch_many,
 	.create_lock = create_lock,
+	.event_last = event_last,
+	.event_at = event_at,
+	.event_feed = event_feed,
 	.prepare = sqlite_prepare,
 	.run = sqlite_run,
 	.run_one = sqlite_run_one,

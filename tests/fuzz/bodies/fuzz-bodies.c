@@ -73,7 +73,7 @@ static void lease_is_well(const struct lease *l, const char *hash)
 static void as_create(const char *body, size_t len, enum token_role role)
 {
 	struct api_config config;
-	struct create_request create = { &config, accounts, 1, role, NULL, NULL, "" };
+	struct create_request create = { &config, accounts, 1, role, NULL, NULL, "", "acme" };
 	struct lease lease = { 0 };
 	struct api_error error = { 0 };
 	struct err err = { 0 };

@@ -28,7 +28,7 @@ static int setup(void **state)
 
 static int read_as(const char *body, enum token_role role, const char *put_id)
 {
-	struct create_request create = { &config, accounts, 2, role, put_id, &asked, "" };
+	struct create_request create = { &config, accounts, 2, role, put_id, &asked, "", "acme" };
 	struct json_body in;
 	int rc;
 

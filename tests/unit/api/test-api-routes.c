@@ -117,6 +117,7 @@ static const struct {
 	{ "POST", "/v1/leases/{lease}/cancel-create", "ua" },
 	{ "POST", "/v1/leases/{lease}/retry", "ua" },
 	{ "GET", "/v1/control", "ura" },
+	{ "GET", "/v1/events", "ura" },
 	{ "GET", "/v1/runs", "ura" },
 	{ "POST", "/v1/runs", "ua" },
 	{ "GET", "/v1/runs/{run}", "ura" },

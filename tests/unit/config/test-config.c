@@ -477,6 +477,46 @@ static void others_may_not_write_it(void **state)
 	assert_int_equal(err.kind, ERR_IO);
 }
 
+static void limits_by_name_and_pauses_are_read(void **state)
+{
+	struct config *c = good(
+		"[server]\npaused = yes\npaused_reason = we move, until 14:00\n"
+		"[limits]\nmax_monthly = 100\nmax_monthly_per_owner = 20\n"
+		"[limits owner alice@example.com]\nmax_active = 0\nmax_monthly = 12.5\n"
+		"[limits account hetzner]\nmax_hourly = 3\n[org Acme]\naccounts = hetzner\n" ACCOUNT
+		"paused = yes\n");
+	const struct engine_limits *limits = &c->limits.engine;
+
+	(void)state;
+	assert_int_equal(limits->max_month_micros, 100000000);
+	assert_int_equal(limits->max_month_micros_owner, 20000000);
+	assert_int_equal(limits->named_count, 2);
+	assert_int_equal(limits->named[0].scope, LIMIT_OWNER);
+	assert_string_equal(limits->named[0].name, "alice@example.com");
+	assert_int_equal(limits->named[0].max_active, 0);
+	assert_int_equal(limits->named[0].max_hour_micros, LIMIT_UNSET);
+	assert_int_equal(limits->named[0].max_month_micros, 12500000);
+	assert_int_equal(limits->named[1].scope, LIMIT_ACCOUNT);
+	assert_int_equal(limits->named[1].max_hour_micros, 3000000);
+	assert_int_equal(limits->pause_count, 2);
+	assert_string_equal(limits->pauses[0].account, "");
+	assert_string_equal(limits->pauses[0].reason, "we move, until 14:00");
+	assert_string_equal(limits->pauses[1].account, "hetzner");
+	assert_int_equal(c->org_count, 1);
+	assert_string_equal(c->orgs[0].name, "Acme");
+	assert_string_equal(c->orgs[0].accounts[0], "hetzner");
+	config_free(c);
+	bad("[limits owner]\n" ACCOUNT, 1, "must be [limits owner NAME]");
+	bad("[limits user x]\n" ACCOUNT, 1, "must be [limits owner NAME]");
+	bad("[limits owner x y]\n" ACCOUNT, 1, "not a name");
+	bad("[limits owner x]\n[limits owner x]\n" ACCOUNT, 2, "duplicate section");
+	bad("[limits owner x]\nmax_ttl = 1h\n" ACCOUNT, 2, "unknown key 'max_ttl'");
+	bad("[limits account other]\n" ACCOUNT, 0, "there is no [account other]");
+	bad("[org g]\n" ACCOUNT, 1, "needs accounts");
+	bad("[org g]\naccounts = other\n" ACCOUNT, 1, "there is no [account other]");
+	bad("[org g]\n[org g]\n" ACCOUNT, 2, "duplicate section");
+}
+
 #define CERTIFICATE "[server]\ntls_certificate = /a\ntls_key = /b\n"
 
 static void text_10_each_difference_is_named(void **state)
@@ -488,6 +528,19 @@ static void text_10_each_difference_is_named(void **state)
 		{ ACCOUNT, "[limits]\nmax_active = 3\nmax_hourly = 1.5\n" ACCOUNT,
 		  "[limits] max_active = 3, max_hourly = 1.5", "" },
 		{ "[limits]\nmax_hourly = 1.5\n" ACCOUNT, ACCOUNT, "[limits] max_hourly = 0", "" },
+		{ "[limits owner a]\nmax_active = 1\n[limits org g]\n" ACCOUNT,
+		  "[limits owner a]\nmax_monthly = 9\n[limits account hetzner]\n" ACCOUNT,
+		  "[limits owner a] max_active, max_monthly = 9; [limits account hetzner] (new); "
+		  "[limits org g] (removed)",
+		  "" },
+		{ "[org g]\naccounts = hetzner\n[org i]\naccounts = hetzner\n" ACCOUNT,
+		  "[org h]\naccounts = hetzner\n[org i]\naccounts = hetzner, hetzner-2\n" ACCOUNT
+		  "[account hetzner-2]\nprovider = x\nlocations = y\n",
+		  "[org h] (new); [org i] accounts = hetzner; [org g] (removed)",
+		  "[account hetzner-2] (new)" },
+		{ ACCOUNT, "[server]\npaused = yes\npaused_reason = a; b\n" ACCOUNT "paused = yes\n",
+		  "[server] paused = yes, paused_reason = a; b; [account hetzner] paused = yes",
+		  "" },
 		{ "[server]\nlog = json\n" ACCOUNT, "[server]\nlog_level = debug\n" ACCOUNT,
 		  "[server] log = human, log_level = debug", "" },
 		{ ACCOUNT, "[server]\nadvertise = a:1\n[store]\nurl = postgresql:///x\n" ACCOUNT,
@@ -723,6 +776,7 @@ int main(void)
 		cmocka_unit_test(f1_a_byte_order_mark_is_skipped),
 		cmocka_unit_test(f2_white_space_around_a_token_is_trimmed),
 		cmocka_unit_test(others_may_not_write_it),
+		cmocka_unit_test(limits_by_name_and_pauses_are_read),
 		cmocka_unit_test(text_10_each_difference_is_named),
 		cmocka_unit_test(u2_the_default_class_is_a_modest_one),
 		cmocka_unit_test(u3_an_account_lists_types),

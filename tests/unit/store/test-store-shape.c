@@ -150,6 +150,12 @@ static void open_both(void)
 		scratch_open_runs();
 }
 
+static void no_row(void *arg, int64_t n)
+{
+	(void)arg;
+	(void)n;
+}
+
 static void ask_everything(void)
 {
 	static const struct store_scope scopes[] = {
@@ -169,6 +175,9 @@ static void ask_everything(void)
 	struct lease l;
 	char by[128];
 	int64_t at_ms, n;
+	struct store_spend spend = { 0 };
+	struct charges charges;
+	int is_last;
 
 	open_both();
 	assert_int_equal(store_lease_is_of(store, "cbx_x", "o", "g", NULL), 0);
@@ -198,6 +207,11 @@ static void ask_everything(void)
 	assert_int_equal(store_due_each(store, NULL, 1, no_due, NULL, NULL), 0);
 	assert_int_equal(store_counts(store, "o", "g", "a", &counts, NULL), 0);
 	assert_int_equal(store_create_facts(store, &create, &facts, NULL), 0);
+	assert_int_equal(store_charges_get(store, 99, &charges, NULL), 0);
+	n = 0;
+	assert_int_equal(store_charges_missing(store, "a", 0, 1, &n, &at_ms, &is_last, NULL), 0);
+	assert_int_equal(store_costs_incomplete_each(store, "a", no_row, NULL, NULL), 0);
+	assert_int_equal(store_spend_get(store, "o", "g", "a", &spend, 1, NULL), 0);
 	assert_int_equal(store_ledger(store, 99, &ledger, NULL), 0);
 	assert_int_equal(store_account_ledger(store, "hetzner", &ledger, NULL), 0);
 	assert_int_equal(store_resource_users(store, "a", 2, "1", 1, &users, NULL), 0);
@@ -247,8 +261,10 @@ static void write_everything(void)
 	struct orphan orphan = { .account = "b", .kind = 1, .id = "7" };
 	struct store_share share = { .name = "bob" };
 	struct cost cost = { .resource = 1, .lease = 1, .from_ms = 1 };
+	struct charges charges = { .count = 1, .months = { { .settled_micros = 5 } } };
 
 	scratch_begin();
+	assert_int_equal(store_charges_put(store, &l, &charges, 0, NULL), 0);
 	assert_int_equal(store_lease_update(store, &l, NULL), 0);
 	assert_int_equal(store_touch(store, l.n, 5, NULL), 0);
 	assert_int_equal(store_resource_insert(store, &r, NULL), 0);
@@ -393,6 +409,10 @@ static void a_start_walks_small_indexes(void **state)
 		{ "to_ms >= ?1", "SEARCH cost USING INDEX cost_to" },
 		{ "WHERE from_ms >= ?1", "SEARCH cost USING INDEX cost_from" },
 		{ "UPDATE cost INDEXED", "SEARCH cost USING INDEX cost_incomplete" },
+		{ "SELECT lease FROM cost INDEXED", "SEARCH cost USING INDEX cost_incomplete" },
+		/* A create, what the month has. */
+		{ "FROM spend WHERE scope = 0", "SEARCH spend USING PRIMARY KEY" },
+		{ "SELECT n, CASE WHEN EXISTS(SELECT 1 FROM charge", "USING INDEX lease_current" },
 	};
 	char plan[1024];
 
@@ -433,6 +453,9 @@ static void check_counts(void)
 			want.micros_all += lease_counts(l) * l->price_hour_micros;
 			want.micros_org += in_org * l->price_hour_micros;
 			want.micros_owner += in_owner * l->price_hour_micros;
+			want.micros_account += (lease_counts(l) &&
+						!strcmp(l->account, orgs[i % 2])) *
+					       l->price_hour_micros;
 		}
 		assert_int_equal(store_counts(store, owners[i % 3], orgs[i % 2], orgs[i % 2], &got, NULL),
 				 0);
@@ -509,6 +532,7 @@ static void a_check_finds_what_does_not_agree(void **state)
 {
 	struct lease l = scratch_insert("cbx_1");
 	struct resource r = { .lease = l.n + 1, .kind = 1, .state = 1 };
+	const struct charges charges = { .count = 1, .months = { { .settled_micros = 5 } } };
 	struct err err = { 0 };
 
 	(void)state;
@@ -520,6 +544,17 @@ static void a_check_finds_what_does_not_agree(void **state)
 	assert_non_null(strstr(err.text, "usage totals"));
 	scratch_begin();
 	assert_int_equal(store_exec(store, "UPDATE tally SET leases = 1 WHERE scope = 1", "", NULL), 0);
+	assert_int_equal(store_charges_put(store, &l, &charges, 1, NULL), 0);
+	assert_int_equal(store_exec(store, "UPDATE spend SET settled_micros = 4 WHERE scope = 3",
+				    "", NULL),
+			 0);
+	scratch_commit();
+	assert_int_equal(store_check(store, &err), -1);
+	assert_non_null(strstr(err.text, "monthly totals"));
+	scratch_begin();
+	assert_int_equal(store_exec(store, "UPDATE spend SET settled_micros = 5 WHERE scope = 3",
+				    "", NULL),
+			 0);
 	assert_int_equal(store_resource_insert(store, &r, NULL), 0);
 	scratch_commit();
 	assert_int_equal(store_check(store, &err), -1);

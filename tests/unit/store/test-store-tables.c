@@ -131,6 +131,7 @@ static struct exception {
 	{ "shard.", "who owns an account; with SQLite the lock on the file says so", { 0 } },
 	{ "lessor_schema.", "the schema's number; SQLite has PRAGMA user_version", { 0 } },
 	{ "tally.account ", "two accounts' engines never wait for one row of totals", { 0 } },
+	{ "spend.account ", "the same of one row of what a month costs", { 0 } },
 	{ "event.commit_xid ", "the order of commits; in SQLite that of the numbers", { 0 } },
 	{ "event.n ", "numbered by SQLite itself; here by a sequence, in the default", { 0 } },
 };

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -29,6 +30,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	unsetenv("JOURNAL_STREAM");
 	log_setup(STDERR_FILENO, LOG_HUMAN, LOG_LEVEL_INFO);
 	close(pipe_fds[0]);
 	close(pipe_fds[1]);
@@ -64,6 +66,65 @@ static void test_human(void **state)
 	log_warning(NULL, "a\nb\x1b[31m\xc2\x9b\xe2\x80\xae\xff");
 	assert_string_equal(read_all(HUMAN),
 			    "warning a\\nb\\u001b[31m\\u009b\\u202e\xef\xbf\xbd\n");
+}
+
+/* As systemd sets it for a service whose standard error is the journal. */
+static void stream_name(int fd, unsigned long long add)
+{
+	struct stat st;
+	char name[64];
+
+	assert_int_equal(fstat(fd, &st), 0);
+	snprintf(name, sizeof(name), "%llu:%llu", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino + add);
+	setenv("JOURNAL_STREAM", name, 1);
+}
+
+static void test_journal(void **state)
+{
+	int ends[2];
+
+	(void)state;
+	stream_name(pipe_fds[1], 0);
+	log_setup(pipe_fds[1], LOG_HUMAN, LOG_LEVEL_DEBUG);
+	log_error(NULL, "one\nline");
+	assert_string_equal(read_all(0), "<3>error one\\nline\n");
+	log_warning(NULL, "w");
+	log_notice(NULL, "n");
+	log_info(LOG_FIELDS({ "k", "v" }), "i");
+	log_debug(NULL, "d");
+	assert_string_equal(read_all(0), "<4>warning w\n<5>notice n\n<6>info i k=v\n<7>debug d\n");
+	log_setup(pipe_fds[1], LOG_JSON, LOG_LEVEL_INFO);
+	log_warning(NULL, "w");
+	assert_string_equal(read_all(0), "<4>{\"level\":\"warning\",\"msg\":\"w\"}\n");
+
+	/* The journal's is a socket. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	stream_name(ends[1], 0);
+	log_setup(ends[1], LOG_HUMAN, LOG_LEVEL_INFO);
+	log_warning(NULL, "w");
+	char text[64] = "";
+
+	assert_int_equal(read(ends[0], text, sizeof(text) - 1), strlen("<4>warning w\n"));
+	assert_string_equal(text, "<4>warning w\n");
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* Standard error was redirected, or the variable is not the manager's. */
+static void test_no_journal(void **state)
+{
+	static const char *const others[] = { "", ":", "1", "1:", "x:y", "1:2 ", "-1:-1" };
+
+	(void)state;
+	stream_name(pipe_fds[1], 1);
+	for (size_t i = 0; i <= sizeof(others) / sizeof(others[0]); i++) {
+		log_setup(pipe_fds[1], LOG_HUMAN, LOG_LEVEL_INFO);
+		log_warning(NULL, "w");
+		assert_string_equal(read_all(HUMAN), "warning w\n");
+		if (i < sizeof(others) / sizeof(others[0]))
+			setenv("JOURNAL_STREAM", others[i], 1);
+	}
 }
 
 static void test_levels(void **state)
@@ -213,8 +274,9 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_human),	T(test_levels),	     T(test_json),   T(test_cut),
-		T(test_secret), T(test_slow_reader), T(test_socket), T(test_threads),
+		T(test_human),	T(test_journal), T(test_no_journal), T(test_levels),
+		T(test_json),	T(test_cut),	 T(test_secret),     T(test_slow_reader),
+		T(test_socket), T(test_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
