@@ -10,7 +10,7 @@ import subprocess
 import time
 import unittest
 
-from certificates import Authority
+from certificates import Authority, Front
 from harness import CLOUD_TOKEN, Broker, need, sqlite_only, until
 
 SKEW = os.environ.get("LESSOR_SKEW", "")
@@ -268,6 +268,81 @@ class Doctor(unittest.TestCase):
             url = [l for l in file if l.startswith("url = ")][0]
         self.broker.edit(url, "url = postgresql://lessor@127.0.0.1:1/x\n")
         self.broken(["store"], "no connection", "server runs", ["generation hetzner"])
+
+    # ---- from outside: lessor doctor
+
+    def outside(self, code, url=None, token=None, env=None, words=()):
+        """The checks of lessor doctor as {name: check}."""
+        done = subprocess.run([need("LESSOR"), "doctor", "--json", *words], check=False, text=True,
+                              timeout=60, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env={
+                                  "HOME": self.broker.home, "PATH": os.environ["PATH"],
+                                  "LESSOR_URL": url or "http://127.0.0.1:%d" % self.broker.port,
+                                  "LESSOR_TOKEN": token or self.broker.alice, **(env or {})})
+        self.assertEqual(done.returncode, code, done)
+        report = json.loads(done.stdout)
+        self.assertEqual(report["result"], "fail" if code else "ok", done)
+        return {c["name"]: c for c in report["checks"]}
+
+    def outside_broken(self, name, seen, advice, **more):
+        checks = self.outside(1, **more)
+        self.assertEqual([n for n, c in checks.items() if c["result"] in ("fail", "warn")], [name],
+                         checks)
+        self.assertIn(seen, checks[name]["seen"])
+        self.assertIn(advice, checks[name]["advice"])
+
+    def test_from_outside(self):
+        checks = self.outside(0)
+        self.assertEqual({n for n, c in checks.items() if c["result"] == "ok"} - {"rsync"},
+                         {"settings", "files", "reach", "clock", "token", "version", "account",
+                          "ssh"}, checks)
+        self.assertIn("role user", checks["token"]["seen"])
+        self.outside_broken("token", "the token was rejected", "lessor login",
+                            token="lsr_" + "x" * 48)
+        self.outside_broken("reach", "cannot connect", "check the URL", url="http://127.0.0.1:1")
+        self.outside_broken("settings", "is not a URL", "context show", url="nonsense")
+        self.outside_broken("ssh", "cannot be run", "OpenSSH",
+                            env={"LESSOR_SSH": "/nonexistent/ssh"})
+        text = self.broker.cli("doctor")
+        self.assertRegex(text, r"(?m)^ok    token         role admin, owner root@example.com$")
+
+    def test_an_outside_file_that_others_write(self):
+        os.makedirs(self.broker.home + "/.config/lessor")
+        with open(self.broker.home + "/.config/lessor/lessor.conf", "w", encoding="ascii"):
+            pass
+        os.chmod(self.broker.home + "/.config/lessor/lessor.conf", 0o666)
+        self.outside_broken("files", "mode 0666", "chmod 600")
+
+    @unittest.skipUnless(SKEW, "a preloaded library and a sanitizer do not go together")
+    def test_an_outside_clock(self):
+        with open(self.broker.home + "/skew", "w", encoding="ascii") as file:
+            file.write("600\n")
+        self.outside_broken("clock", "ahead of", "timedatectl",
+                            env={"LD_PRELOAD": SKEW, "SKEW": self.broker.home + "/skew"})
+
+    def test_an_outside_certificate(self):
+        if not shutil.which("openssl"):
+            self.skipTest("openssl is missing")
+        home = self.broker.home
+        ca = Authority(home + "/ca")
+        for name, more, words, seen, advice in (
+                ("good", {}, ["--ca-file", ca.file], "", ""),
+                ("good", {}, [], "", "ca_file"),
+                ("old", {"end": "20200201000000Z"}, ["--ca-file", ca.file], "expired", "renew"),
+                ("other", {"names": "DNS:other.example"}, ["--ca-file", ca.file],
+                 "for other names", "the name")):
+            if not os.path.exists(ca.home + "/%s.pem" % name):
+                pair = ca.issue(name, **more)
+            front = Front(self.broker.port, pair)
+            try:
+                url = "https://127.0.0.1:%d" % front.port
+                if seen or advice:
+                    self.outside_broken("tls", seen, advice, url=url, words=words)
+                else:
+                    self.assertIn("expires on 2099-01-01",
+                                  self.outside(0, url=url, words=words)["tls"]["seen"])
+            finally:
+                front.close()
 
 
 if __name__ == "__main__":
