@@ -253,7 +253,7 @@ class Lessor(unittest.TestCase):
              "login": ["--url", NOWHERE, "--token-file", HOME + "/token"],
              "ssh": ["x"], "cp": ["x:a", "b"]}
     # Those that ask nobody, or go without an answer; logout wants a context.
-    codes = {"context": 0, "version": 0, "help": 0, "logout": 2, ("login", "token-stdin"): 2}
+    codes = {"context": 0, "doctor": 1, "version": 0, "help": 0, "logout": 2, ("login", "token-stdin"): 2}
     # What follows the options.
     rest = {"run": ["--", "true"]}
     samples = {"duration": "1h30m", "lease": "x", "URL": NOWHERE, "file": HOME + "/key.pub",
