@@ -8,6 +8,7 @@
 #include "daemon/backup.h"
 #include "daemon/daemon.h"
 #include "daemon/command_line.h"
+#include "daemon/doctor.h"
 #include "daemon/migrate.h"
 #include "daemon/residue_report.h"
 #include "daemon/survey_report.h"
@@ -34,6 +35,8 @@ static int mode_run(const struct command_line *line)
 		return residue_report_print(line);
 	case DO_SURVEY:
 		return survey_report_print(line);
+	case DO_DOCTOR:
+		return doctor_command(line);
 	case DO_BACKUP:
 		return backup_command(line);
 	case DO_MIGRATE:

@@ -86,6 +86,7 @@ char *cli_lease_path(const char *ref, const char *rest);
 
 int command_capacity(struct cli *cli, int argc, char **argv);
 int command_daemons(struct cli *cli, int argc, char **argv);
+int command_doctor(struct cli *cli, int argc, char **argv);
 int command_classes(struct cli *cli, int argc, char **argv);
 int command_create(struct cli *cli, int argc, char **argv);
 int command_run(struct cli *cli, int argc, char **argv);

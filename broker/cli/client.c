@@ -256,6 +256,7 @@ static void easy_setup(struct client *client, const struct client_request *reque
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+	curl_easy_setopt(easy, CURLOPT_CERTINFO, 1L);
 	if (client->ca)
 		ca_setup(easy, client->ca);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -309,6 +310,7 @@ static void tls_failure_describe(struct client *client, CURLcode code, const cha
 	long verify_result = 0;
 	char text[256];
 
+	ret->is_tls = 1;
 	curl_easy_getinfo(client->easy, CURLINFO_SSL_VERIFYRESULT, &verify_result);
 	ca_describe_failure(client->ca, client->url, is_peer, verify_result, why, text,
 			    sizeof(text));
@@ -519,6 +521,33 @@ int client_get(struct client *client, const char *path, struct client_response *
 	const struct client_request request = { .method = "GET", .path = path };
 
 	return client_call(client, &request, ret);
+}
+
+static int64_t date_read(const char *text)
+{
+	time_t seconds = text ? curl_getdate(text, NULL) : -1;
+
+	return seconds > 0 ? (int64_t)seconds * 1000 : 0;
+}
+
+void client_peer(struct client *client, struct client_peer *ret)
+{
+	struct curl_certinfo *chain = NULL;
+
+	*ret = (struct client_peer){ 0 };
+#if LIBCURL_VERSION_NUM >= 0x075400
+	struct curl_header *date;
+
+	if (curl_easy_header(client->easy, "Date", 0, CURLH_HEADER, -1, &date) == CURLHE_OK)
+		ret->date_ms = date_read(date->value);
+#endif
+	if (curl_easy_getinfo(client->easy, CURLINFO_CERTINFO, &chain) || !chain ||
+	    chain->num_of_certs < 1)
+		return;
+	for (struct curl_slist *line = chain->certinfo[0]; line; line = line->next) {
+		if (!strncmp(line->data, "Expire date:", 12))
+			ret->expires_ms = date_read(line->data + 12);
+	}
 }
 
 void client_response_fini(struct client_response *response)

@@ -45,6 +45,7 @@ struct client_response {
 	int status;
 	json_t *doc;	       /* NULL if the body is not a JSON object */
 	int64_t retry_after_s; /* 0: none given */
+	int is_tls;	       /* nothing was sent, because TLS failed */
 	char error[400];       /* one sentence, unescaped: why this is not a success */
 	char message[400];     /* the same without code and status; "": as `error` */
 };
@@ -60,6 +61,13 @@ void client_close(struct client *client);
 int client_call(struct client *client, const struct client_request *request,
 		struct client_response *ret);
 int client_get(struct client *client, const char *path, struct client_response *ret);
+
+/* Who has sent the last response; 0: unknown. */
+struct client_peer {
+	int64_t date_ms;    /* its clock */
+	int64_t expires_ms; /* its certificate */
+};
+void client_peer(struct client *client, struct client_peer *ret);
 void client_response_fini(struct client_response *response);
 
 /* 1 if repeating the same request may succeed. */

@@ -319,6 +319,14 @@ const struct command commands[] = {
 		"  show [NAME]      what a command would use, and from where it takes it\n",
 		command_context,
 	},
+	{
+		"doctor",
+		"",
+		"check the settings, the server, the token and the programs needed",
+		"Changes nothing, and says what to do about what is wrong. The exit code is 1 if a check\n"
+		"failed. lessord doctor does the same on the server.\n",
+		command_doctor,
+	},
 	{ "version", "", "show the versions of lessor and lessord", "", command_version },
 	{ "help", "[COMMAND]", "show this help, or that of a command", "", command_help },
 	{ 0 },

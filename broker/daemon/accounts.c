@@ -27,24 +27,32 @@ static struct provider *provider_get(struct accounts *a, const char *dir, const 
 	return p;
 }
 
+int accounts_open_one(struct accounts *a, const struct config *config, int i, const struct env *env,
+		      struct err *err)
+{
+	const struct config_account *from = &config->accounts[i];
+	struct account_config take_over;
+	struct provider *p = provider_get(a, config->providers, from->account.provider, err);
+
+	if (!p)
+		return err_prefix(err, "%s:%d: [account %s]: ", config->path, from->line,
+				  from->account.name);
+	config_account_dup(from, &take_over);
+	if (account_new(env, &p->table, &take_over, &a->list[a->count], err) < 0) {
+		config_account_fini(&take_over);
+		return err_prefix(err, "%s:%d: [account %s]: ", config->path, from->line,
+				  from->account.name);
+	}
+	a->count++;
+	return 0;
+}
+
 int accounts_open(struct accounts *a, const struct config *config, const struct env *env,
 		  struct err *err)
 {
 	for (int i = 0; i < config->account_count; i++) {
-		const struct config_account *from = &config->accounts[i];
-		struct account_config take_over;
-		struct provider *p = provider_get(a, config->providers, from->account.provider, err);
-
-		if (!p)
-			return err_prefix(err, "%s:%d: [account %s]: ", config->path, from->line,
-					  from->account.name);
-		config_account_dup(from, &take_over);
-		if (account_new(env, &p->table, &take_over, &a->list[a->count], err) < 0) {
-			config_account_fini(&take_over);
-			return err_prefix(err, "%s:%d: [account %s]: ", config->path, from->line,
-					  from->account.name);
-		}
-		a->count++;
+		if (accounts_open_one(a, config, i, env, err) < 0)
+			return -1;
 	}
 	return 0;
 }

@@ -23,6 +23,9 @@ struct accounts {
 /* `accounts` must be zeroed. On -1, call accounts_close for those already opened. */
 int accounts_open(struct accounts *accounts, const struct config *config, const struct env *env,
 		  struct err *err);
+/* The account of this number only; on -1 nothing has changed. */
+int accounts_open_one(struct accounts *accounts, const struct config *config, int i,
+		      const struct env *env, struct err *err);
 void accounts_close(struct accounts *accounts);
 
 /*

@@ -30,6 +30,9 @@ void command_line_help(FILE *out)
 	      "  lessord check [--config FILE]\n"
 	      "      Examine the database: one line for each finding, and what to do about it.\n"
 	      "      lessord may be running.\n"
+	      "  lessord doctor [--json] [--backups DIR] [--config FILE]\n"
+	      "      Examine the installation: configuration, database, disk, clock, and each\n"
+	      "      provider by one read call; say what to do. lessord may be running.\n"
 	      "  lessord backup FILE [--config FILE | --store FILE]\n"
 	      "      Copy the database to FILE and the run history to a file beside it, check\n"
 	      "      the copies, then replace earlier ones. lessord may be running.\n"
@@ -51,11 +54,11 @@ void command_line_help(FILE *out)
 	      "      second.\n"
 	      "  lessord --version | --help\n"
 	      "\n"
-	      "Exit codes: 0 success, 1 runtime failure, 2 invalid command line or configuration,\n"
-	      "3 invalid provider or provider options, 4 database damaged or not accessible,\n"
-	      "5 database in use by another lessord, 6 no usable token, 7 resources are left (--owed),\n"
-	      "8 no database (--owed, check, backup, migrate, token list, token rotate,\n"
-	      "token revoke).\n"
+	      "Exit codes: 0 success, 1 runtime failure or a failed check (doctor), 2 invalid\n"
+	      "command line or configuration, 3 invalid provider or provider options, 4 database\n"
+	      "damaged or not accessible, 5 database in use by another lessord, 6 no usable token,\n"
+	      "7 resources are left (--owed), 8 no database (--owed, check, backup, migrate,\n"
+	      "token list, token rotate, token revoke).\n"
 	      "\n"
 	      "The default configuration file is " LESSOR_CONFIG_FILE ".\n",
 	      out);
@@ -174,6 +177,22 @@ static int survey_read(int argc, char **argv, struct command_line *c, struct err
 	return options_read(options, &mode, argc, argv, c, err);
 }
 
+/* `argv` begins after "doctor". */
+static int doctor_read(int argc, char **argv, struct command_line *c, struct err *err)
+{
+	int mode = DO_DOCTOR;
+	const struct argv_option options[] = {
+		{ "config", ARGV_VALUE, .value = &c->config },
+		{ "backups", ARGV_VALUE, .value = &c->backups },
+		{ "json", ARGV_FLAG, .seen = &c->is_json, .mark = 1 },
+		{ "help", ARGV_FLAG, .seen = &mode, .mark = DO_HELP },
+		{ 0 },
+	};
+
+	c->backups = LESSOR_BACKUP_DIR;
+	return options_read(options, &mode, argc, argv, c, err);
+}
+
 /* `argv` begins after "backup". */
 static int backup_read(int argc, char **argv, struct command_line *c, struct err *err)
 {
@@ -227,6 +246,8 @@ int command_line_read(int argc, char **argv, struct command_line *ret, struct er
 		failed = token_read(argc - 2, argv + 2, &c, err);
 	else if (strcmp(command, "check") == 0)
 		failed = survey_read(argc - 2, argv + 2, &c, err);
+	else if (strcmp(command, "doctor") == 0)
+		failed = doctor_read(argc - 2, argv + 2, &c, err);
 	else if (strcmp(command, "backup") == 0)
 		failed = backup_read(argc - 2, argv + 2, &c, err);
 	else if (strcmp(command, "migrate") == 0)

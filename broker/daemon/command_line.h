@@ -26,6 +26,7 @@ enum command_line_mode {
 	DO_DUMP,
 	DO_OWED,
 	DO_SURVEY,
+	DO_DOCTOR,
 	DO_BACKUP,
 	DO_MIGRATE,
 	DO_TOKEN_ADD,
@@ -44,6 +45,8 @@ struct command_line {
 	const char *provider;  /* DO_DUMP */
 	const char *store;     /* token, backup: overrides the configuration; may be NULL */
 	const char *target;    /* DO_BACKUP; set */
+	const char *backups;   /* DO_DOCTOR: the directory of the backups; set */
+	int is_json;	       /* DO_DOCTOR */
 	const char *from, *to; /* DO_MIGRATE; `from` is set, `to` may be NULL */
 	const char *owner, *org, *role, *label; /* DO_TOKEN_ADD; owner is set */
 	const char *expires;			/* DO_TOKEN_ADD, DO_TOKEN_ROTATE */

@@ -62,7 +62,7 @@ _lessor_contexts() {
 
 _lessor_commands() {
 	echo "create run ssh cp ssh-config list queue show events wait keepalive heartbeat extend release"
-	echo "resolve sweep account token daemons providers classes capacity usage whoami login logout context version"
+	echo "resolve sweep account token daemons providers classes capacity usage whoami login logout context doctor version"
 	echo "help"
 }
 

@@ -129,6 +129,7 @@ complete -c lessor -n $none -a whoami -d 'Show the identity that your token has'
 complete -c lessor -n $none -a login -d 'Save a server and its token'
 complete -c lessor -n $none -a logout -d 'Remove the token of a saved server'
 complete -c lessor -n $none -a context -d 'List the saved servers, or choose one'
+complete -c lessor -n $none -a doctor -d 'Check settings, server, token and programs'
 complete -c lessor -n $none -a version -d 'Show the versions'
 complete -c lessor -n $none -a help -d 'Show the help of a command'
 

@@ -14,7 +14,7 @@ _lessord() {
 
 	COMPREPLY=()
 	case $prev in
-	backup | --config | --port-file | --store | --dump-provider)
+	backup | --backups | --config | --port-file | --store | --dump-provider)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
@@ -26,12 +26,14 @@ _lessord() {
 			offers="--config --store --help"
 		elif [[ ${words[1]} == migrate && ${#words[@]} -gt 2 ]]; then
 			offers="--from --to --config --help"
+		elif [[ ${words[1]} == doctor && ${#words[@]} -gt 2 ]]; then
+			offers="--json --backups --config --help"
 		elif [[ ${words[1]} == check && ${#words[@]} -gt 2 ]]; then
 			offers="--config --help"
 		elif [[ ${words[1]} != token || ${#words[@]} -eq 2 ]]; then
 			offers="--config --check-config --dump-config --dump-provider --owed"
 			offers+=" --port-file --version --help"
-			((${#words[@]} > 2)) || offers+=" backup check migrate token"
+			((${#words[@]} > 2)) || offers+=" backup check doctor migrate token"
 		elif ((${#words[@]} == 3)); then
 			offers="add list rotate revoke --help"
 		elif [[ ${words[2]} == add ]]; then

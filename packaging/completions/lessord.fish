@@ -8,7 +8,7 @@ function __lessord_token
     and contains -- "$words[3]" $argv
 end
 
-set -l run 'test (count (commandline -opc)) = 1; or not contains -- (commandline -opc)[2] backup check migrate token'
+set -l run 'test (count (commandline -opc)) = 1; or not contains -- (commandline -opc)[2] backup check doctor migrate token'
 complete -c lessord -f
 complete -c lessord -l help -d 'Print a summary'
 complete -c lessord -n $run -l config -r -F -d 'The configuration'
@@ -32,6 +32,13 @@ complete -c lessord -n 'test (count (commandline -opc)) = 1' -a check -d 'Examin
 
 set -l check 'test (count (commandline -opc)) -gt 1; and test (commandline -opc)[2] = check'
 complete -c lessord -n $check -l config -r -F -d 'The configuration'
+
+complete -c lessord -n 'test (count (commandline -opc)) = 1' -a doctor -d 'Examine the installation'
+
+set -l doctor 'test (count (commandline -opc)) -gt 1; and test (commandline -opc)[2] = doctor'
+complete -c lessord -n $doctor -l config -r -F -d 'The configuration'
+complete -c lessord -n $doctor -l json -d 'Print JSON'
+complete -c lessord -n $doctor -l backups -r -F -d 'The directory of the backups'
 
 complete -c lessord -n 'test (count (commandline -opc)) = 1' -a migrate -d 'Move the database to PostgreSQL'
 

@@ -103,7 +103,8 @@ class Asked:
         for command in commands():
             self.assertEqual(self.options(f"lessor {command} --"), allowed("lessor", command), command)
         self.assertEqual(self.options("lessord --"), allowed("lessord"))
-        self.assertEqual(self.options("lessord check --"), allowed("lessord", "check"))
+        for mode in ("check", "doctor"):
+            self.assertEqual(self.options(f"lessord {mode} --"), allowed("lessord", mode))
         for verb in ("add", "list", "rotate", "revoke"):
             there = allowed("lessord", "token", verb)
             # The parser accepts these options; the command rejects them afterwards.

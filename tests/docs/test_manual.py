@@ -66,6 +66,7 @@ class Lessord(unittest.TestCase):
     run_options = LESSORD.options("DESCRIPTION")
     token_options = LESSORD.options("DESCRIPTION", "Client tokens")
     migrate_options = LESSORD.options("DESCRIPTION", "Migrate")
+    doctor_options = LESSORD.options("DESCRIPTION", "Doctor")
 
     @classmethod
     def setUpClass(cls):
@@ -89,9 +90,10 @@ endpoint = http://127.0.0.1:1/v1
         self.assertEqual(set(self.token_options), allowed("lessord", "token", "add"))
         for name in ("list", "revoke"):
             self.assertEqual(set(self.token_options), allowed("lessord", "token", name))
-        everything = set(self.run_options) | set(self.token_options) | set(self.migrate_options)
+        everything = (set(self.run_options) | set(self.token_options) |
+                      set(self.migrate_options) | set(self.doctor_options))
         self.assertEqual(everything, in_help(run("lessord", "--help")))
-        for name in ("check", "backup", "migrate"):
+        for name in ("check", "doctor", "backup", "migrate"):
             self.assertEqual(set(LESSORD.options("DESCRIPTION", name.capitalize())),
                              allowed("lessord", name), name)
         # The synopsis lists the same options.
@@ -253,7 +255,7 @@ class Lessor(unittest.TestCase):
              "login": ["--url", NOWHERE, "--token-file", HOME + "/token"],
              "ssh": ["x"], "cp": ["x:a", "b"]}
     # Those that ask nobody, or go without an answer; logout wants a context.
-    codes = {"context": 0, "version": 0, "help": 0, "logout": 2, ("login", "token-stdin"): 2}
+    codes = {"context": 0, "doctor": 1, "version": 0, "help": 0, "logout": 2, ("login", "token-stdin"): 2}
     # What follows the options.
     rest = {"run": ["--", "true"]}
     samples = {"duration": "1h30m", "lease": "x", "URL": NOWHERE, "file": HOME + "/key.pub",

@@ -13,8 +13,8 @@ WORDS = {"account": ["take-over", "hetzner", "--looked"], "resolve": ["x", "retr
 OPEN = {"run", "ssh", "ssh-config"}
 # They repeat a request whose outcome is unknown.
 REPEAT = {"create", "release", "run"}
-# They ask nobody.
-LOCAL = {"context", "help", "login", "logout", "version"}
+# They ask nobody, or report the failure as a result (doctor: tests/api/test_doctor.py).
+LOCAL = {"context", "doctor", "help", "login", "logout", "version"}
 NO_SETTINGS = "no URL of lessord"
 
 
