@@ -342,9 +342,9 @@ static int option_set(struct config_account *a, const char *name, const char *va
 
 static int line_set(struct reading *r, const char *name, const char *value, struct err *err)
 {
-	static const char *const section_names[] = { "server",	"store",	   "sweep",
-						     "runs",	"history",	   "limits",
-						     "class",	"account", "limits ... NAME",
+	static const char *const section_names[] = { "server", "store",	  "sweep",
+						     "runs",   "history", "limits",
+						     "class",  "account", "limits ... NAME",
 						     "org" };
 	const struct key *key;
 	char names[500];

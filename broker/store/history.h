@@ -69,9 +69,8 @@ struct store_history_age {
  * that, after the place; at most `most`, also of those that may not go. Returns their number, or -1.
  */
 int store_history_next(struct store *store, const char *account,
-		       const struct store_history_age *age,
-		       const struct store_history_place *after, struct store_history_lease ret[],
-		       int most, struct err *err);
+		       const struct store_history_age *age, const struct store_history_place *after,
+		       struct store_history_lease ret[], int most, struct err *err);
 /* Removes a lease of the account that may go, by store_history_next in the same transaction. */
 int store_history_drop(struct store *store, const char *account, int64_t n, struct err *err);
 /*

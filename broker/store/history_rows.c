@@ -36,9 +36,8 @@ _Static_assert(LESSOR_STATE_GONE == 5 && LESSOR_STATE_NEVER_EXISTED == 10 &&
 _Static_assert(CLEANUP_DONE == 4 && LEASE_ACTIVE == 1 && RETENTION_NONE == 0, "ENDED says so");
 
 int store_history_next(struct store *store, const char *account,
-		       const struct store_history_age *age,
-		       const struct store_history_place *after, struct store_history_lease ret[],
-		       int most, struct err *err)
+		       const struct store_history_age *age, const struct store_history_place *after,
+		       struct store_history_lease ret[], int most, struct err *err)
 {
 	struct statement *stmt =
 		store_prepare(store,
@@ -95,7 +94,8 @@ static int usage_keep(struct store *store, int64_t n, struct err *err)
 	stmt = store_prepare(store,
 			     "INSERT INTO past_usage(month_ms, account, owner, org, type, leases, runtime_ms)"
 			     " SELECT CAST(?2 AS BIGINT), account, owner, org, server_type, 1,"
-			     " CASE WHEN ended_ms > " BEGUN " THEN ended_ms - (" BEGUN ") ELSE 0 END"
+			     " CASE WHEN ended_ms > " BEGUN " THEN ended_ms - (" BEGUN
+			     ") ELSE 0 END"
 			     " FROM lease WHERE n = ?1"
 			     " ON CONFLICT(month_ms, account, owner, org, type) DO UPDATE SET"
 			     " leases = past_usage.leases + 1,"

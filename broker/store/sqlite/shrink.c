@@ -84,7 +84,8 @@ void shrink_enable(struct store *store)
 	 * truncated as a whole, a power cut may leave the beginning, which is older than the database.
 	 */
 	if (copy(store) == 0)
-		try_exec(store, "PRAGMA wal_checkpoint(PASSIVE); PRAGMA journal_size_limit = " LOG_MOST);
+		try_exec(store,
+			 "PRAGMA wal_checkpoint(PASSIVE); PRAGMA journal_size_limit = " LOG_MOST);
 	guard_written(store);
 }
 

@@ -514,7 +514,9 @@ static void an_open_bill_keeps_it(void **state)
 static void a_charge_of_this_month_keeps_it(void **state)
 {
 	struct charges charges = {
-		.currency = "EUR", .count = 1, .months = { { MONTH_MS, 0, 5 } },
+		.currency = "EUR",
+		.count = 1,
+		.months = { { MONTH_MS, 0, 5 } },
 	};
 
 	(void)state;

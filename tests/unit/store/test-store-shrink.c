@@ -172,8 +172,7 @@ static int64_t fill(int64_t first[1])
 		if (i == 0)
 			*first = l.n;
 		for (int k = 0; k < 10; k++)
-			assert_int_equal(store_event_add(store, l.n, 1, "k", l.public_key, NULL),
-					 0);
+			assert_int_equal(store_event_add(store, l.n, 1, "k", l.public_key, NULL), 0);
 	}
 	scratch_commit();
 	return l.n;
