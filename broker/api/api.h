@@ -84,7 +84,7 @@ struct api_config {
 	struct api_image images[API_IMAGES_MAX];
 	int image_count;		/* 0 */
 	struct api_type types[API_TYPES_MAX];
-	int type_count;			/* 0 */
+	int type_count; /* 0 */
 	struct api_org orgs[API_ORGS_MAX];
 	int org_count;			/* 0 */
 	int64_t ttl_ms;			/* 5400 s; when the client gives none */
@@ -122,7 +122,7 @@ struct api_parts {
 	const struct relay_config *relay;
 	struct daemons_source daemons; /* for /v1/daemons and the metrics; zeroed: shows none */
 	const char *store; /* for changes of tokens (api/token_desk.h); NULL: they are refused */
-	const char *store_path;	       /* of the database's file, for the metrics; NULL: none */
+	const char *store_path; /* of the database's file, for the metrics; NULL: none */
 };
 
 /*

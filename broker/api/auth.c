@@ -56,7 +56,7 @@ struct auth {
 	int spare;		 /* of LOOKS_SPARE are left, since: */
 	int64_t spare_ms;
 	struct auth_counters counters;
-	char refusal[128]; /* of the last request that was refused */
+	char refusal[128];		     /* of the last request that was refused */
 	struct auth_use uses[AUTH_USES_MAX]; /* noted, and not taken */
 	size_t use_count;
 };

@@ -52,7 +52,7 @@ struct engine_config {
 	struct account **accounts; /* borrowed; must outlive the engine */
 	size_t account_count;
 	struct engine_limits limits;
-	int worker_threads; /* per account */
+	int worker_threads;		/* per account */
 	struct engine_timings *timings; /* borrowed (timings.h); NULL: nothing is timed */
 	/*
 	 * How many requests may wait for their lease, in all and of one owner; 0: any number. If
@@ -87,11 +87,11 @@ struct engine_config {
 	 * the last start, all accounts are fenced until an operator takes them over.
 	 */
 	char place[128];
-	int64_t boot_ms;	/* how long a lease may stay provisioning, over all attempts */
-	int64_t probe_ms;	/* interval between two probes of an account */
-	int64_t sweep_ms;	/* interval between two sweeps of an account; 0: never */
-	int64_t sweep_grace_ms; /* minimum age of an orphan that a sweep may hand to cleanup */
-	int sweep_deletes;	/* sweeps hand orphans to cleanup without an operator's request */
+	int64_t boot_ms;	 /* how long a lease may stay provisioning, over all attempts */
+	int64_t probe_ms;	 /* interval between two probes of an account */
+	int64_t sweep_ms;	 /* interval between two sweeps of an account; 0: never */
+	int64_t sweep_grace_ms;	 /* minimum age of an orphan that a sweep may hand to cleanup */
+	int sweep_deletes;	 /* sweeps hand orphans to cleanup without an operator's request */
 	int64_t history_keep_ms; /* ended leases that are older are pruned; 0: none is */
 	/* What crashed since the last start, in order; borrowed until engine_new returns. */
 	const struct engine_crash *crashes;

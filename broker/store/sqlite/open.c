@@ -182,9 +182,8 @@ int store_open_writer(const char *path, const struct schema *schema, enum writer
 	     (is_daemon && guard_lock(path, &store->file->lock_fd, &own)) ||
 	     check_room(store, is_daemon, &own);
 	if (!rc && (open_connection(store, SQLITE_OPEN_READWRITE, TOOL_BUSY_MS, &own) ||
-		    shrink_prepare(store, &own) ||
-		    journal_setup(store, writer, &own) || check_integrity(store, &own) ||
-		    store_migrate(store, is_daemon, &own)))
+		    shrink_prepare(store, &own) || journal_setup(store, writer, &own) ||
+		    check_integrity(store, &own) || store_migrate(store, is_daemon, &own)))
 		rc = check_damaged(store, &own);
 	store->file->is_watched = is_daemon;
 	store->file->tolerates_full = schema == &schema_runs;

@@ -374,9 +374,8 @@ int stage_setup(void **state)
 	/* Nothing waits unless a test wants it to. */
 	stage.config.create_wait_ms = stage.config.release_wait_ms = 0;
 	parts = (struct api_parts){
-		stage.base, &stage.world.d.env, NULL,	     stage.accounts, 1,	  stage.reader,
-		NULL,	    stage.runs_reader,	stage_relay, { 0 },	     NULL,
-		NULL,
+		stage.base, &stage.world.d.env, NULL,	     stage.accounts, 1,	   stage.reader,
+		NULL,	    stage.runs_reader,	stage_relay, { 0 },	     NULL, NULL,
 	};
 	if (api_new(&parts, &stage.config, &stage.api, &err))
 		fail_msg("%s", err.text);

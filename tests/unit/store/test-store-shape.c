@@ -208,8 +208,8 @@ static void ask_everything(void)
 	}
 	assert_int_equal(store_past_usage_leases(store, 0, &n, NULL), 0);
 	assert_int_equal(store_history_event(store, &n, NULL), 0);
-	assert_int_equal(store_history_next(store, "a", &(struct store_history_age){ 9, 0 }, &(struct store_history_place){ 0 }, &old,
-					    1, NULL),
+	assert_int_equal(store_history_next(store, "a", &(struct store_history_age){ 9, 0 },
+					    &(struct store_history_place){ 0 }, &old, 1, NULL),
 			 0);
 	assert_int_equal(store_cost_oldest(store, 0, &at_ms, NULL), 0);
 	assert_int_equal(store_cost_oldest(store, 1, &at_ms, NULL), 0);
