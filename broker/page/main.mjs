@@ -200,11 +200,11 @@ const enter = async text => {
 		$('token').focus();
 	};
 	if (!/^[\x21-\x7e]{1,256}$/.test(text)) return refuse(text ? 'This is not a token: a token has letters, digits and underscores only.' : 'Enter a token.');
-	signIn(text, refused => { if (me) leave(`The token is no longer accepted. ${refused.message}`); });
+	signIn(text, refused => { if (me) leave(`The token is no longer accepted: ${refused.message}`); });
 	try {
 		me = await get('/v1/whoami');
 	} catch (error) {
-		return refuse(error instanceof Refusal ? error.status === 401 ? `The token is refused. ${error.message}` : error.message :
+		return refuse(error instanceof Refusal ? error.status === 401 ? `The token is refused: ${error.message}` : error.message :
 			'The daemon cannot be reached; the token was not checked.');
 	}
 	const signal = ending();

@@ -282,13 +282,14 @@ class Codes(Case):
     def test_u7_capacity(self):
         self.serve(lambda r: Answer(200, {
             "owner": "alice", "activeLeases": 2, "effectiveLimit": 3, "currency": "EUR",
-            "scopes": [{"scope": "owner", "used": 2, "max": 3, "hourlyPrice": 0.1234},
+            "scopes": [{"scope": "owner", "used": 2, "max": 3, "hourlyPrice": 0.1234,
+                        "monthlyCost": 7.1, "maxMonthlyCost": 50},
                        {"scope": "account", "provider": "hz", "used": 4, "max": 9},
                        {"scope": "total", "used": 5, "hourlyPrice": 0.5, "maxHourlyPrice": 2}]}))
         r = self.run_cli("capacity", code=0)
-        self.assertRegex(r.out, r"(?m)^owner alice +2 +3 +0.1234 EUR/h +-$")
-        self.assertRegex(r.out, r"(?m)^account hz +4 +9 +- +-$")
-        self.assertRegex(r.out, r"(?m)^total +5 +- +0.5 EUR/h +2 EUR/h$")
+        self.assertRegex(r.out, r"(?m)^owner alice +2 +3 +0.1234 EUR/h +- +7.10 EUR +50.00 EUR$")
+        self.assertRegex(r.out, r"(?m)^account hz +4 +9 +- +- +- +-$")
+        self.assertRegex(r.out, r"(?m)^total +5 +- +0.5 EUR/h +2 EUR/h +- +-$")
         self.assertEqual(self.run_cli("capacity", "--json", code=0).json()["owner"], "alice")
         self.serve(lambda r: Answer(200, {"owner": "alice", "activeLeases": 2}))
         self.assertEqual(self.run_cli("capacity", code=0).out, "alice: 2 active leases\n")
