@@ -257,10 +257,11 @@ class Stopped(unittest.TestCase):
 
     def test_u13_a_damaged_source_replaces_nothing(self):
         self.create()
+        # What a daemon notes when it stops is in it, too.
+        self.broker.kill(signal.SIGTERM)
         self.backup()
         with open(self.file, "rb") as file:
             good = file.read()
-        self.broker.kill(signal.SIGTERM)
         for name, said in (("store", "no backup was made: .*damaged"),
                            ("store-runs", "the database is backed up, but not its run history")):
             path = self.broker.home + "/" + name
