@@ -76,6 +76,7 @@ SQLITE_ONLY = {
     "lock": "it takes the lock of the file",
     "migrate": "it has a server of its own",
     "misbehave": "providers do not depend on the store",
+    "page": "files that are compiled in do not depend on the store",
     "place": "it tests what a plugin is asked for",
     "ports": "it needs no store",
     "postgres": "it tests the servers themselves",
