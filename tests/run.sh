@@ -54,7 +54,7 @@ failed=
 # Tests that run threads, or programs with threads: run under the thread sanitizer.
 threaded='^(test-api|test-engine(-core|-fleet|-life|-losses|-turns)?$|test-daemon|test-provider|test-http|test-store|test-hetzner'
 threaded="$threaded|test-static-race|test-util-env|test-util-log"
-threaded="$threaded|api-contract$|api-crabbox_[a-z]*$|api-daemons|api-two-daemons|api-hostile|cli-life|kill-calls)"
+threaded="$threaded|api-contract$|api-crabbox_[a-z]*$|api-daemons|api-doctor$|api-events$|api-tokens$|api-two-daemons|api-hostile|cli-life|kill-calls)"
 # Rows on PostgreSQL, read and written by one thread: test-store-postgres and -shard have more.
 single='^test-store-(move|((ledger|lists|runs|share|start)-)?postgresql)$'
 
@@ -106,7 +106,9 @@ export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 # The fault harness's thousands of simulated lives would be too slow under sanitizers. Of the API's
 # tests on PostgreSQL some suffice: the others (7 of 9 minutes, none of them found anything)
 # go through the same code, and test-store-*-postgresql has all its statements.
-slow='^(faults-[0-9]|storm-|api-(create|crabbox.*|lists|money|pool|queue|retention)-postgresql$)'
+# The page's tests are about the browser; what serves it is in api-page.
+slow='^(faults-[0-9]|storm-|page-|bench-history'
+slow="$slow|api-(create|crabbox.*|doctor|limits|lists|money|pool|queue|retention|tokens)-postgresql$)"
 one asan '' "$slow" -DLESSOR_WERROR=ON -DLESSOR_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=Debug
 one tsan "$threaded" "$single" -DLESSOR_WERROR=ON -DLESSOR_SANITIZE=thread
 
