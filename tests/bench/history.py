@@ -78,6 +78,8 @@ def age(path):
     store.execute("UPDATE lease SET created_ms = ?1, ended_ms = ?1 + 60000, updated_ms = ?1 + 60000",
                   (ms,))
     store.execute("UPDATE resource SET created_ms = ?1, changed_ms = ?1, until_ms = 0 WHERE lease > 0", (ms,))
+    # What it takes of a month's money is not of this month then.
+    store.execute("DELETE FROM charge")
     store.commit()
     store.close()
 
