@@ -310,8 +310,7 @@ static void check_again(struct world *w, const struct step *step,
 	if (index < 0)
 		return;
 	if (w->leases[index].last_request == hash && !w->restarts && !w->jumped &&
-	    !may_settle(w, step) &&
-	    !is_last_look(w, step, w->leases[index].last_request_ms) &&
+	    !may_settle(w, step) && !is_last_look(w, step, w->leases[index].last_request_ms) &&
 	    w->d.now_ms - w->leases[index].last_request_ms <
 		    (w->d.running->op == STEP_OBSERVE ? OBSERVED_MS : AGAIN_MS))
 		violate(w, "I5: %s %s again after %lld ms", request->method, request->url,
