@@ -1,35 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/client.h"
+#include "cli/client_internal.h"
 
-#include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/interrupt.h"
 #include "cli/text.h"
+#include "cli/when.h"
 #include "util/alloc.h"
 #include "util/buf.h"
 
-#define RESPONSE_MAX (16 * 1024 * 1024) /* a page of 500 leases of 2 KiB is 1 MiB */
 #define CONNECT_TIMEOUT_MS 10000L
 #ifndef LESSOR_VERSION
 #define LESSOR_VERSION "0"
 #endif
-
-struct client {
-	CURL *easy;
-	char *url; /* for messages, as in the settings */
-	char *url_from;
-	char *base;		/* paths are appended to it */
-	char *socket;		/* NULL for TCP */
-	int saves;		/* the settings are about to be saved */
-	int direct;		/* ignore proxies from the environment */
-	char *authorization;	/* the whole header line; NULL without a token */
-	char *token_from;
-	struct ca *ca; /* NULL: the system's */
-	char curl_error[CURL_ERROR_SIZE];
-};
 
 static char *part_get(CURLU *url, CURLUPart part)
 {
@@ -147,6 +132,32 @@ struct client *client_open(const struct settings *settings, struct err *err)
 	return client;
 }
 
+static char *copy(const char *text)
+{
+	return text ? xstrdup(text) : NULL;
+}
+
+struct client *client_twin(const struct client *client)
+{
+	struct client *twin;
+	CURL *easy = curl_easy_init();
+
+	if (!easy)
+		return NULL;
+	curl_global_init(CURL_GLOBAL_DEFAULT); /* client_close undoes it */
+	twin = xcalloc(1, sizeof(*twin));
+	twin->easy = easy;
+	twin->url = copy(client->url);
+	twin->url_from = copy(client->url_from);
+	twin->base = copy(client->base);
+	twin->socket = copy(client->socket);
+	twin->direct = client->direct;
+	twin->authorization = copy(client->authorization);
+	twin->token_from = copy(client->token_from);
+	twin->ca = ca_ref(client->ca);
+	return twin;
+}
+
 void client_close(struct client *client)
 {
 	if (!client)
@@ -166,22 +177,27 @@ void client_close(struct client *client)
 	curl_global_cleanup();
 }
 
-/* Where the body of a response goes: CSV to the file, everything else to the buffer. */
+/*
+ * Where the body of a response goes: CSV to the file, events to the stream, everything else to the
+ * buffer.
+ */
 struct sink {
 	CURL *easy;
-	FILE *csv; /* may be NULL */
-	int is_csv;
+	const struct client_request *request;
+	int is_csv, is_stream;
+	int64_t heard_ms; /* when bytes came last; monotonic clock */
+	int is_idle;	  /* for so long that the request was ended */
 	struct buf body;
 };
 
-static int sink_is_csv(struct sink *sink)
+static int sink_has_type(struct sink *sink, const char *want)
 {
 	const char *type = NULL;
 	long status = 0;
 
 	curl_easy_getinfo(sink->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(sink->easy, CURLINFO_CONTENT_TYPE, &type);
-	return sink->csv && status == 200 && type && !strncmp(type, "text/csv", 8);
+	return status == 200 && type && !strncmp(type, want, strlen(want));
 }
 
 /* A terminal must not receive the control characters of others. */
@@ -203,20 +219,35 @@ static int csv_write(FILE *csv, const char *data, size_t len)
 static size_t body_take(char *data, size_t size, size_t count, void *user)
 {
 	struct sink *sink = user;
+	const struct client_stream *stream = sink->request->stream;
+	size_t len = size * count;
 
-	sink->is_csv = sink_is_csv(sink);
+	sink->heard_ms = when_mono_ms();
+	sink->is_csv = sink->request->csv && sink_has_type(sink, "text/csv");
 	if (sink->is_csv)
-		return csv_write(sink->csv, data, size * count) ? 0 : size * count;
-	buf_add(&sink->body, data, size * count);
-	return sink->body.overflow ? 0 : size * count;
+		return csv_write(sink->request->csv, data, len) ? 0 : len;
+	sink->is_stream = stream && sink_has_type(sink, "text/event-stream");
+	if (sink->is_stream) {
+		int enough = stream->on_bytes(stream->arg, data, len);
+
+		/* The handling may have taken its time. */
+		sink->heard_ms = when_mono_ms();
+		return enough ? 0 : len;
+	}
+	buf_add(&sink->body, data, len);
+	return sink->body.overflow ? 0 : len;
 }
 
 static int progress_check(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
-	const struct client_request *request = user;
+	struct sink *sink = user;
+	const struct client_request *request = sink->request;
 
 	(void)a, (void)b, (void)c, (void)d;
-	return interrupt_pending() != 0 || (request->stop && request->stop(request->stop_arg));
+	sink->is_idle = request->stream &&
+			when_mono_ms() - sink->heard_ms > request->stream->idle_ms;
+	return sink->is_idle || interrupt_pending() != 0 ||
+	       (request->stop && request->stop(request->stop_arg));
 }
 
 static void ca_setup(CURL *easy, const struct ca *ca)
@@ -261,18 +292,20 @@ static void easy_setup(struct client *client, const struct client_request *reque
 		ca_setup(easy, client->ca);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
-	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
-			 (long)(request->timeout_ms ? request->timeout_ms : CLIENT_TIMEOUT_MS));
+	if (!request->stream)
+		curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
+				 (long)(request->timeout_ms ? request->timeout_ms :
+							      CLIENT_TIMEOUT_MS));
 	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, is_get ? 0L : 1L);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "lessor/" LESSOR_VERSION);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, body_take);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, into);
-	if (!request->csv)
+	if (!request->csv && !request->stream)
 		curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)RESPONSE_MAX);
 	curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, progress_check);
-	curl_easy_setopt(easy, CURLOPT_XFERINFODATA, request);
+	curl_easy_setopt(easy, CURLOPT_XFERINFODATA, into);
 	if (client->direct)
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	if (client->socket)
@@ -283,165 +316,6 @@ static void easy_setup(struct client *client, const struct client_request *reque
 	curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
 	curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body);
-}
-
-/* The response to a plain request is a TLS alert, which curl takes for HTTP/0.9. */
-static int peer_is_tls(const struct client *client, CURLcode code)
-{
-	return !strncmp(client->url, "http://", 7) &&
-	       (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY);
-}
-
-/* Other TLS servers close or reset the connection. */
-static int peer_is_silent(const struct client *client, CURLcode code)
-{
-	long received = 0;
-
-	curl_easy_getinfo(client->easy, CURLINFO_HEADER_SIZE, &received);
-	return !client->socket && !strncmp(client->base, "http://", 7) && !received &&
-	       (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR);
-}
-
-/* TLS failed, before anything was sent. */
-static void tls_failure_describe(struct client *client, CURLcode code, const char *why,
-				 struct client_response *ret)
-{
-	int is_peer = code == CURLE_PEER_FAILED_VERIFICATION;
-	long verify_result = 0;
-	char text[256];
-
-	ret->is_tls = 1;
-	curl_easy_getinfo(client->easy, CURLINFO_SSL_VERIFYRESULT, &verify_result);
-	ca_describe_failure(client->ca, client->url, is_peer, verify_result, why, text,
-			    sizeof(text));
-	if (!is_peer && ca_peer_is_plain(why))
-		snprintf(ret->error, sizeof(ret->error),
-			 "%s; set %.60s to an http:// URL, or to the address that uses TLS", text,
-			 client->url_from);
-	else if (!is_peer)
-		snprintf(ret->error, sizeof(ret->error), "%s; is %.60s correct?", text,
-			 client->url_from);
-	else if (!ca_is_unknown_signer(is_peer, verify_result))
-		snprintf(ret->error, sizeof(ret->error), "%s", text);
-	else
-		snprintf(ret->error, sizeof(ret->error),
-			 "%s; name the certificate of its CA with ca_file in lessor.conf,"
-			 " LESSOR_CA_FILE or --ca-file",
-			 text);
-}
-
-/* The transfer failed. */
-static void failure_describe(struct client *client, CURLcode code, const struct buf *body,
-			     struct client_response *ret)
-{
-	const char *why = client->curl_error[0] ? client->curl_error : curl_easy_strerror(code);
-	long sent = 0, number = 0;
-
-	curl_easy_getinfo(client->easy, CURLINFO_REQUEST_SIZE, &sent);
-	curl_easy_getinfo(client->easy, CURLINFO_OS_ERRNO, &number);
-	if (code == CURLE_COULDNT_CONNECT && number)
-		why = strerror((int)number);
-	ret->outcome = sent ? CLIENT_LOST : CLIENT_NOT_SENT;
-	if (code == CURLE_ABORTED_BY_CALLBACK) {
-		ret->outcome = sent ? CLIENT_INTERRUPTED : CLIENT_NOT_SENT;
-		snprintf(ret->error, sizeof(ret->error), "interrupted");
-	} else if (body->overflow || code == CURLE_FILESIZE_EXCEEDED) {
-		snprintf(ret->error, sizeof(ret->error),
-			 "the response of %.120s is larger than "
-			 "%d MiB",
-			 client->url, RESPONSE_MAX / 1024 / 1024);
-	} else if (!sent && code == CURLE_SSL_CACERT_BADFILE) {
-		snprintf(ret->error, sizeof(ret->error), "cannot use %.60s: %.160s",
-			 client->ca ? client->ca->from : "the system's certificate store", why);
-	} else if (!sent &&
-		   (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CONNECT_ERROR)) {
-		tls_failure_describe(client, code, why, ret);
-	} else if (!sent) {
-		snprintf(ret->error, sizeof(ret->error),
-			 "cannot connect to %.120s: %.120s; is "
-			 "lessord running there, and is %.60s correct?",
-			 client->url, why, client->url_from);
-	} else if (peer_is_tls(client, code)) {
-		snprintf(ret->error, sizeof(ret->error),
-			 "%.120s does not speak plain http; if it uses TLS, set %.60s to an https://"
-			 " URL",
-			 client->url, client->url_from);
-	} else if (peer_is_silent(client, code)) {
-		snprintf(ret->error, sizeof(ret->error),
-			 "no response from %.120s: %.80s (if it uses TLS, set %.60s to an https:// URL)",
-			 client->url, why, client->url_from);
-	} else {
-		snprintf(ret->error, sizeof(ret->error), "no response from %.120s: %.160s",
-			 client->url, why);
-	}
-}
-
-/* The REF of a request about one lease, decoded; NULL: it is about something else. */
-static char *path_ref(const char *path)
-{
-	static const char *const prefixes[] = { "/v1/leases/", "/v1/admin/leases/" };
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(prefixes); i++) {
-		size_t len = strlen(prefixes[i]);
-
-		if (!strncmp(path, prefixes[i], len)) {
-			char *raw = curl_easy_unescape(NULL, path + len,
-						       (int)strcspn(path + len, "/?"), NULL);
-			char *copy = xstrdup(raw ? raw : "");
-
-			curl_free(raw);
-			return copy;
-		}
-	}
-	return NULL;
-}
-
-/* A 404 that means the lease and not, say, a route that this server lacks. */
-static int lease_is_missing(const struct client_response *ret)
-{
-	const char *code = client_error_code(ret);
-	const char *message = json_string_value(json_object_get(ret->doc, "message"));
-
-	return ret->status == 404 && code && !strcmp(code, "not_found") &&
-	       (!message || !strncmp(message, "There is no lease", 17));
-}
-
-static void refusal_describe(const struct client *client, const struct client_request *request,
-			     const char *body, struct client_response *ret)
-{
-	const char *code = client_error_code(ret);
-	const char *message = json_string_value(json_object_get(ret->doc, "message"));
-	auto_free char *ref = lease_is_missing(ret) ? path_ref(request->path) : NULL;
-	auto_free char *more = NULL;
-
-	if (ret->status >= 300 && ret->status < 400) {
-		snprintf(ret->error, sizeof(ret->error),
-			 "%.120s responds with a redirect (HTTP "
-			 "%d), which is not followed; set the final URL (%.60s)",
-			 client->url, ret->status, client->url_from);
-		return;
-	}
-	if (ref) {
-		snprintf(ret->error, sizeof(ret->error),
-			 "there is no lease '%.60s' of yours; lessor list --all shows those that "
-			 "ended",
-			 ref);
-		return;
-	}
-	if (ret->status == 401 && client->authorization)
-		more = xasprintf(": the token was rejected (it is from %.80s)", client->token_from);
-	else if (ret->status == 401)
-		more = xstrdup(": run lessor login, or set LESSOR_TOKEN or --token-file");
-	if (code)
-		snprintf(ret->message, sizeof(ret->message), "%.200s%s", message ? message : code,
-			 more ? more : "");
-	if (code)
-		snprintf(ret->error, sizeof(ret->error), "%.200s (%.60s, HTTP %d)%s",
-			 message ? message : code, code, ret->status, more ? more : "");
-	else
-		snprintf(ret->error, sizeof(ret->error), "HTTP %d from %.120s%s%.100s%s",
-			 ret->status, client->url, *body ? ": " : "", body, more ? more : "");
 }
 
 static int response_read(struct client *client, const struct client_request *request,
@@ -462,7 +336,7 @@ static int response_read(struct client *client, const struct client_request *req
 		ret->doc = NULL;
 	}
 	if (status < 200 || status > 299) {
-		refusal_describe(client, request, buf_str(body), ret);
+		client_describe_refusal(client, request, buf_str(body), ret);
 		return 0;
 	}
 	if (ret->doc)
@@ -474,22 +348,22 @@ static int response_read(struct client *client, const struct client_request *req
 	return 0;
 }
 
-int client_call(struct client *client, const struct client_request *request,
-		struct client_response *ret)
+static struct curl_slist *headers_make(const struct client *client,
+				       const struct client_request *request)
 {
-	struct curl_slist *headers = NULL;
-	auto_free char *body = NULL;
-	struct sink into = { .easy = client->easy, .csv = request->csv };
-	CURLcode code;
-	int good = 0;
+	const char *accept = request->csv    ? "Accept: text/csv" :
+			     request->stream ? "Accept: text/event-stream" :
+					       "Accept: application/json";
+	struct curl_slist *headers = curl_slist_append(NULL, accept);
 
-	*ret = (struct client_response){ 0 };
-	buf_init(&into.body, RESPONSE_MAX);
 	if (client->authorization)
 		headers = curl_slist_append(headers, client->authorization);
-	headers = curl_slist_append(headers,
-				    request->csv ? "Accept: text/csv" : "Accept: application/json");
 	headers = curl_slist_append(headers, "Expect:");
+	if (request->stream && *request->stream->last_id) {
+		auto_free char *last = xasprintf("Last-Event-ID: %s", request->stream->last_id);
+
+		headers = curl_slist_append(headers, last);
+	}
 	if (request->body)
 		headers = curl_slist_append(headers, "Content-Type: application/json");
 	if (request->wait_s > 0) {
@@ -499,16 +373,44 @@ int client_call(struct client *client, const struct client_request *request,
 	} else if (request->wait_s == CLIENT_NO_WAIT) {
 		headers = curl_slist_append(headers, "Prefer: respond-async");
 	}
-	body = request->body ? json_dumps(request->body, JSON_COMPACT) : xstrdup("");
+	return headers;
+}
+
+/* A response, but not the one that was asked for. */
+static int stream_is_missing(const struct client *client, struct client_response *ret)
+{
+	snprintf(ret->error, sizeof(ret->error),
+		 "the response of %.120s is not a stream of events; is that lessord, and is %.60s "
+		 "correct?",
+		 client->url, client->url_from);
+	return 0;
+}
+
+int client_call(struct client *client, const struct client_request *request,
+		struct client_response *ret)
+{
+	struct curl_slist *headers = headers_make(client, request);
+	auto_free char *body = request->body ? json_dumps(request->body, JSON_COMPACT) :
+					       xstrdup("");
+	struct sink into = { .easy = client->easy, .request = request, .heard_ms = when_mono_ms() };
+	CURLcode code;
+	int good = 0;
+
+	*ret = (struct client_response){ 0 };
+	buf_init(&into.body, RESPONSE_MAX);
 	easy_setup(client, request, headers, body ? body : "", &into);
 	code = curl_easy_perform(client->easy);
-	if (code == CURLE_OK && into.is_csv) {
+	if (into.is_idle)
+		code = CURLE_OPERATION_TIMEDOUT;
+	if (into.is_stream || (code == CURLE_OK && into.is_csv)) {
 		ret->status = 200;
 		good = 1;
 	} else if (code == CURLE_OK) {
 		good = response_read(client, request, &into.body, ret);
+		if (request->stream && good)
+			good = stream_is_missing(client, ret);
 	} else {
-		failure_describe(client, code, &into.body, ret);
+		client_describe_failure(client, code, &into.body, ret);
 	}
 	curl_easy_setopt(client->easy, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(headers);
@@ -562,11 +464,6 @@ int client_may_retry(const struct client_response *response)
 		return response->outcome != CLIENT_INTERRUPTED;
 	return response->status == 408 || response->status == 429 || response->status >= 500 ||
 	       (response->status >= 200 && response->status < 300 && !response->doc);
-}
-
-const char *client_error_code(const struct client_response *response)
-{
-	return json_string_value(json_object_get(response->doc, "error"));
 }
 
 char *client_encode(const char *text)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests to lessord, one at a time; the only file here that uses libcurl. Redirects are
+ * Requests to lessord, one at a time; only client*.c use libcurl here. Redirects are
  * not followed, certificates are always verified, and every response is limited in size and
  * time. Everything but a GET uses a fresh connection, because libcurl silently resends a
  * request on a kept connection that has died.
@@ -23,6 +23,15 @@ enum client_outcome {
 	CLIENT_INTERRUPTED, /* possibly sent, then a signal */
 };
 
+/* Server-sent events instead of JSON: a response of any length, which is handled as it arrives. */
+struct client_stream {
+	const char *last_id; /* go on after this event; "": say nothing */
+	int64_t idle_ms;     /* after so long without a byte the connection counts as lost */
+	/* Nonzero ends the request. It may use another client. */
+	int (*on_bytes)(void *arg, const char *data, size_t len);
+	void *arg;
+};
+
 struct client_request {
 	const char *method;
 	const char *path;	/* "/v1/..."; already percent-encoded */
@@ -35,6 +44,7 @@ struct client_request {
 	void *stop_arg;
 	FILE *csv; /* ask for CSV, and write it here as it arrives, of any length;
 				 * NULL: JSON */
+	const struct client_stream *stream; /* may be NULL; then there is no timeout_ms */
 };
 
 #define CLIENT_TIMEOUT_MS 30000
@@ -52,11 +62,14 @@ struct client_response {
 
 /* Copies the settings and checks the URL; sends nothing. On error NULL, with `err` filled. */
 struct client *client_open(const struct settings *settings, struct err *err);
+/* The same server and token over a connection of its own. NULL: out of memory. */
+struct client *client_twin(const struct client *client);
 void client_close(struct client *client);
 
 /*
  * Always fills *ret; client_response_fini frees it. 1 for a 2xx with a JSON object, or with the
- * CSV that was asked for, otherwise 0 and ret->error says what is wrong.
+ * CSV that was asked for, or if a stream has begun, however it has ended; otherwise 0 and ret->error
+ * says what is wrong.
  */
 int client_call(struct client *client, const struct client_request *request,
 		struct client_response *ret);

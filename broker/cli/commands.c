@@ -134,10 +134,11 @@ const struct command commands[] = {
 	},
 	{
 		"events",
-		"REF [--follow]",
-		"show the timeline of a lease",
-		"  --follow         continue until nothing of the lease remains; with --json, print\n"
-		"                   one event per line\n",
+		"[REF] [--follow]",
+		"show the timeline of a lease, or follow all leases",
+		"  --follow         continue until nothing of the lease remains; without REF, show what\n"
+		"                   happens to all leases from now on; with --json, print one event per\n"
+		"                   line\n",
 		command_events,
 	},
 	{

@@ -110,7 +110,7 @@ complete -c lessor -n $none -a ssh-config -d 'Print leases for ssh_config'
 complete -c lessor -n $none -a list -d 'List leases that are live or not fully cleaned up'
 complete -c lessor -n $none -a queue -d 'Show your leases that wait for capacity'
 complete -c lessor -n $none -a show -d 'Show everything about one lease'
-complete -c lessor -n $none -a events -d 'Show the timeline of a lease'
+complete -c lessor -n $none -a events -d 'Show the timeline of a lease, or follow all leases'
 complete -c lessor -n $none -a wait -d 'Wait until a machine is ready, or gone'
 complete -c lessor -n $none -a keepalive -d 'Send heartbeats until the lease ends'
 complete -c lessor -n $none -a heartbeat -d 'Report that a lease is still in use'
@@ -186,7 +186,7 @@ complete -c lessor -n '__lessor_at 1 resolve' -a 'retry forget adopt'
 complete -c lessor -n '__lessor_at 0 account' -a take-over
 complete -c lessor -n '__lessor_at 1 account' -a '(__lessor_column ACCOUNT)'
 
-complete -c lessor -n '__lessor_at any events' -l follow -d 'Continue until nothing of it remains'
+complete -c lessor -n '__lessor_at any events' -l follow -d 'Continue until nothing of it remains; without a lease, follow all'
 complete -c lessor -n '__lessor_at any heartbeat' -l idle -x -d 'End it after this long without one'
 
 set -l release '__lessor_at any release'

@@ -26,6 +26,13 @@ class Answer:
         self.headers = headers
 
 
+class Stream:
+    """Server-sent events: `parts` as they are, then cut off; or silence, if it `hangs`."""
+
+    def __init__(self, *parts, hangs=False):
+        self.parts, self.hangs = parts, hangs
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = PATIENCE
@@ -51,12 +58,26 @@ class Handler(http.server.BaseHTTPRequestHandler):
             server.released.wait(PATIENCE)
             self.close_connection = True
             return
+        if isinstance(answer, Stream):
+            self.stream(answer)
+            return
         self.send_response(answer.status)
         for name, value in answer.headers:
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(answer.raw)))
         self.end_headers()
         self.wfile.write(answer.raw)
+
+    def stream(self, answer):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for part in answer.parts:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(part.encode()), part.encode()))
+        if answer.hangs:
+            self.server.owner.released.wait(PATIENCE)
+        self.close_connection = True
 
     do_GET = do_POST = do_PUT = do_DELETE = serve
 
@@ -80,7 +101,7 @@ class UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
 
 class Server:
-    """`script(request)` returns an Answer, DROP or HANG; one at a time."""
+    """`script(request)` returns an Answer, a Stream, DROP or HANG; one at a time."""
 
     def __init__(self, script, path=None):
         self.script = script

@@ -573,34 +573,6 @@ class Reading(Case):
         self.assertTrue(r.out.startswith("2026-08-21T10:00:00Z  server.created  n 1\\n\n"))
         self.assertEqual(len(self.run_cli("events", "x", "--json", code=0).json()["events"]), 700)
 
-    def test_events_follow(self):
-        state = {"seq": 0, "asked": 0}
-
-        def script(request):
-            if request.path.endswith("/events"):
-                self.assertIn("/cbx_0123456789ab/", request.path)
-                state["asked"] += 1
-                if state["asked"] == 2:
-                    return DROP
-                after = int(request.query.split("after=")[1].split("&")[0])
-                if state["seq"] < 3 and after == state["seq"]:
-                    state["seq"] += 1
-                events = [{"seq": n, "at": "t", "kind": "k", "text": "%d" % n}
-                          for n in range(after + 1, state["seq"] + 1)]
-                return Answer(200, {"events": events})
-            return ok(gone() if state["seq"] == 3 else owed())
-        self.serve(script)
-        r = self.run_cli("events", "violet-prawn", "--follow", "--json", code=0)
-        self.assertEqual([json.loads(x)["seq"] for x in r.out.splitlines()], [1, 2, 3])
-
-    def test_events_follow_interrupted(self):
-        def script(request):
-            return Answer(200, {"events": []}) if request.path.endswith("/events") else ok(lease())
-        server = self.serve(script)
-        r = self.interrupt_when(server, "GET", "/events", ["events", "x", "--follow"],
-                                number=signal.SIGINT)
-        self.assertEqual(r.code, 130)
-
     def test_providers(self):
         self.serve(lambda r: Answer(200, {
             "providers": [{"name": "hetzner", "plugin": "hetzner", "locations": ["fsn1", "nbg1"],
