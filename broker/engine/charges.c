@@ -13,6 +13,8 @@
 
 /* When the clock, the store or a read did not allow it. */
 #define RETRY_MS 60000
+/* Months (UTC) begin with an hour. */
+#define HOUR_MS INT64_C(3600000)
 /* The most months that a TTL and its credit reach. */
 #define MONTHS 4
 
@@ -172,13 +174,13 @@ int core_has_month_limit(const struct core *core, const struct lease *l)
 
 /*
  * What goes on from a month before, and has reserved nothing in this one: what is retained, or needs
- * an operator; and what an older version created, which reserved nothing.
+ * an operator; what an older version created, which reserved nothing; and in every hour what is late.
  */
-static int missing_read(struct core *core, struct core_account *a, struct err *err)
+static int due_read(struct core *core, struct core_account *a, struct err *err)
 {
 	struct core_charging *c = &a->charging;
-	int count = store_charges_missing(core->store, a->account->config.name, c->month_ms,
-					  CHARGE_BATCH, &c->after_n, c->n, &c->is_complete, err);
+	int count = store_charges_due(core->store, a->account->config.name, c->hour_ms,
+				      CHARGE_BATCH, &c->after_n, c->n, &c->is_complete, err);
 
 	if (count < 0)
 		return -1;
@@ -217,12 +219,12 @@ void core_charges_read(struct core *core)
 		c->is_read = 1;
 		c->count = 0;
 		again_take(c);
-		if (!c->count && !c->is_complete && missing_read(core, a, &err)) {
+		if (!c->count && !c->is_complete && due_read(core, a, &err)) {
 			c->is_failed = 1;
 			log_error(LOG_FIELDS({ "account", a->account->config.name },
 					     { "error", err.text }),
-				  "cannot read which leases of account %s have reserved nothing in this "
-				  "month; retrying in a minute",
+				  "cannot read for which leases of account %s money of this month is to be "
+				  "reserved; retrying in a minute",
 				  a->account->config.name);
 		}
 		leases_read(core, c);
@@ -250,15 +252,16 @@ static int leases_charge(struct core *core, struct core_charging *c, struct err 
 	return 0;
 }
 
-static void month_begin(struct core *core, struct core_charging *c, int64_t month_ms)
+static void hour_begin(struct core *core, struct core_charging *c, int64_t hour_ms)
 {
-	if (c->month_ms == month_ms)
+	if (c->hour_ms == hour_ms)
 		return;
-	c->month_ms = month_ms;
+	/* The money of the month before no longer stops anybody. */
+	if (cost_month_ms(c->hour_ms) != cost_month_ms(hour_ms))
+		capacity_changed(core);
+	c->hour_ms = hour_ms;
 	c->after_n = 0;
 	c->is_complete = 0;
-	/* The money of the month before no longer stops anybody. */
-	capacity_changed(core);
 }
 
 void core_month_due(struct core *core, struct core_account *a)
@@ -273,7 +276,7 @@ void core_month_due(struct core *core, struct core_account *a)
 		account_task_at(core, a, TASK_MONTH, now + RETRY_MS);
 		return;
 	}
-	month_begin(core, c, cost_month_ms(now));
+	hour_begin(core, c, now - now % HOUR_MS);
 	/* A failed write marks the store broken; the commit then fails. */
 	if (c->is_read && leases_charge(core, c, &err))
 		log_error(LOG_FIELDS({ "account", a->account->config.name }, { "error", err.text }),
@@ -281,5 +284,5 @@ void core_month_due(struct core *core, struct core_account *a)
 	c->is_read = 0;
 	/* They are read before the next batch. */
 	c->is_due = !c->is_complete || c->again_count;
-	account_task_at(core, a, TASK_MONTH, c->is_due ? now : cost_next_month_ms(now));
+	account_task_at(core, a, TASK_MONTH, c->is_due ? now : c->hour_ms + HOUR_MS);
 }

@@ -67,7 +67,7 @@ enum account_task {
 	TASK_RELOAD,   /* let the provider reload its files */
 	TASK_OBSERVE,  /* start or continue a shared observation (observe.c) */
 	TASK_DISPATCH, /* start what has waited for the account's budget (dispatch.c) */
-	TASK_MONTH,    /* charge the month that has begun for what goes on (charges.c) */
+	TASK_MONTH,    /* charge again what goes on, by month and by hour (charges.c) */
 	TASK_COUNT
 };
 
@@ -95,8 +95,8 @@ struct shared_observation {
  * read before a batch begins, and written in it.
  */
 struct core_charging {
-	int64_t month_ms, after_n; /* the month, and the row that it has come to */
-	int is_complete;	   /* the last row of the month */
+	int64_t hour_ms, after_n; /* the hour, and the row that it has come to */
+	int is_complete;	  /* the last row in this hour */
 	int is_due, is_read, is_failed;
 	int64_t n[CHARGE_BATCH]; /* what was read */
 	int count;

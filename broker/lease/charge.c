@@ -80,15 +80,29 @@ static void cost_charge(struct summing *s, const struct cost *cost, int64_t unti
 	cost_each_month(cost, until_ms, month_add, s);
 }
 
+/* Does it stay until somebody decides? */
+static int is_kept(const struct lease *l)
+{
+	return !lease_is_live(l) &&
+	       (l->cleanup == CLEANUP_RETAINED || l->cleanup == CLEANUP_ATTENTION);
+}
+
+int charge_is_late(const struct lease *l, int64_t now_ms)
+{
+	return lease_counts(l) && !is_kept(l) && lease_ttl_end_ms(l) <= now_ms;
+}
+
 /* Until when what may exist is expected to cost something. */
 static int64_t charged_until_ms(const struct lease *l, int64_t now_ms)
 {
 	int64_t end_ms = lease_ttl_end_ms(l);
 
-	if (!lease_is_live(l) && (l->cleanup == CLEANUP_RETAINED || l->cleanup == CLEANUP_ATTENTION))
+	if (!is_kept(l) && end_ms > now_ms)
+		return end_ms;
+	if (is_kept(l) || now_ms - end_ms >= HOUR_MS)
 		return cost_next_month_ms(now_ms);
-	/* It is late: the next hour may begin, too. */
-	return end_ms > now_ms ? end_ms : (now_ms / HOUR_MS + 1) * HOUR_MS;
+	/* Its end takes a while: the next hour may begin, too. */
+	return (now_ms / HOUR_MS + 1) * HOUR_MS;
 }
 
 static int is_free(const struct charge *charge)

@@ -7,8 +7,9 @@
  * the charge is settled. The past months of what goes on are settled, too. A lease that never had
  * anything has no charges.
  *
- * Nobody knows when a retained lease ends, or one that needs an operator: it reserves up to the end
- * of the current month, and has to be charged again in the next one.
+ * Nobody knows when a retained lease ends, or one that needs an operator, or one that should have
+ * ended more than an hour ago, because its deletes are refused, say: it reserves up to the end of the
+ * current month, and has to be charged again in the next one.
  */
 #pragma once
 
@@ -34,6 +35,11 @@ struct charges {
 /* `expected`: of the machine that a lease is to get. */
 void charges_of(const struct lease_aggregate *a, const struct cost_terms *expected, int64_t now_ms,
 		struct charges *ret);
+/*
+ * Has it outlived its TTL, although nobody wanted that? What it takes grows with the time, without any
+ * event of it: it has to be charged again every hour.
+ */
+int charge_is_late(const struct lease *l, int64_t now_ms);
 /* Reserved and settled in the month. */
 int64_t charges_in(const struct charges *charges, int64_t month_ms);
 /* Never 0. */

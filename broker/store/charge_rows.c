@@ -85,13 +85,29 @@ int store_charges_get(struct store *store, int64_t lease_n, struct charges *ret,
 	return rc < 0 ? -1 : 0;
 }
 
-int store_charges_missing(struct store *store, const char *account, int64_t month_ms, int limit,
-			  int64_t *after_n, int64_t n[], int *ret_is_last, struct err *err)
+/* What charge_is_late asks for. */
+static int is_late(const struct statement *stmt, int64_t now_ms)
+{
+	const struct lease l = { .state = (enum lease_state)column_int(stmt, 2),
+				 .cleanup = (enum lease_cleanup)column_int(stmt, 3),
+				 .is_billed = column_int(stmt, 4),
+				 .created_ms = column_number(stmt, 5),
+				 .admitted_ms = column_number(stmt, 6),
+				 .queue_ms = column_number(stmt, 7),
+				 .ttl_ms = column_number(stmt, 8),
+				 .credit_ms = column_number(stmt, 9) };
+
+	return charge_is_late(&l, now_ms);
+}
+
+int store_charges_due(struct store *store, const char *account, int64_t now_ms, int limit,
+		      int64_t *after_n, int64_t n[], int *ret_is_last, struct err *err)
 {
 	struct statement *stmt =
 		store_prepare(store,
 			      "SELECT n, CASE WHEN EXISTS(SELECT 1 FROM charge WHERE charge.lease = lease.n"
-			      " AND charge.month_ms = ?3) THEN 1 ELSE 0 END FROM lease"
+			      " AND charge.month_ms = ?3) THEN 1 ELSE 0 END, state, cleanup, is_billed,"
+			      " created_ms, admitted_ms, queue_ms, ttl_ms, credit_ms FROM lease"
 			      " INDEXED BY lease_current WHERE cleanup <> 4 AND account = ?1 AND n > ?2"
 			      " ORDER BY n LIMIT ?4",
 			      err);
@@ -101,11 +117,11 @@ int store_charges_missing(struct store *store, const char *account, int64_t mont
 		return -1;
 	bind_text(stmt, 1, account);
 	bind_number(stmt, 2, *after_n);
-	bind_number(stmt, 3, month_ms);
+	bind_number(stmt, 3, cost_month_ms(now_ms));
 	bind_number(stmt, 4, limit);
-	for (; (rc = store_row(store, stmt, "reading what has no charge", err)) == 0; rows++) {
+	for (; (rc = store_row(store, stmt, "reading what is to be charged", err)) == 0; rows++) {
 		*after_n = column_number(stmt, 0);
-		if (!column_int(stmt, 1))
+		if (!column_int(stmt, 1) || is_late(stmt, now_ms))
 			n[count++] = *after_n;
 	}
 	*ret_is_last = rows < limit;

@@ -380,12 +380,12 @@ int store_charges_put(struct store *store, const struct lease *l, const struct c
 /* In order of month. */
 int store_charges_get(struct store *store, int64_t lease_n, struct charges *ret, struct err *err);
 /*
- * Up to `limit` open leases of the account in order of row, after `*after_n`, which is moved on:
- * those that have no charge in the month are written to `n`. Returns their number, or -1.
- * *ret_is_last: there are no more.
+ * Looks at up to `limit` open leases of the account in order of row, after `*after_n`, which is moved
+ * on. Those that have no charge in the month of `now_ms`, and those that are late (charge_is_late), are
+ * written to `n`. Returns their number, or -1. *ret_is_last: there are no more.
  */
-int store_charges_missing(struct store *store, const char *account, int64_t month_ms, int limit,
-			  int64_t *after_n, int64_t n[], int *ret_is_last, struct err *err);
+int store_charges_due(struct store *store, const char *account, int64_t now_ms, int limit,
+		      int64_t *after_n, int64_t n[], int *ret_is_last, struct err *err);
 /* The leases whose bills in the account lack a price, as store_costs_complete finds them. */
 typedef void (*store_lease_row_fn)(void *arg, int64_t n);
 int store_costs_incomplete_each(struct store *store, const char *account, store_lease_row_fn fn,

@@ -37,7 +37,7 @@ static const struct pg_migration {
 	const char *sql;
 } migrations[] = {
 	{ 13, 13, pg_schema_13 }, { 14, 13, pg_schema_14 }, { 15, 13, pg_schema_15 },
-	{ 16, 13, pg_schema_16 }, { 17, 13, pg_schema_17 },
+	{ 16, 13, pg_schema_16 }, { 17, 17, pg_schema_17 },
 };
 
 #define NEWEST PG_SCHEMA_NEWEST

@@ -210,6 +210,7 @@ const char pg_schema_16[] =
 
 /*
  * 17. The totals of charges are per account as those of leases: an owner never waits for another one.
+ * An older lessord would end leases and leave their money reserved for ever, so none may write any more.
  *
  * Numbers of events are given before they are committed, and transactions end in any order: who follows
  * them reads by the transaction, and only below the oldest that still runs.

@@ -341,6 +341,56 @@ static void what_is_kept_takes_of_each_month_that_begins(void **state)
 	expect_now(0, 2);
 }
 
+/* The account cannot be used, so nothing is deleted, and nothing happens to the lease. */
+static void what_is_late_takes_more_by_the_hour(void **state)
+{
+	int64_t first, next;
+
+	(void)state;
+	begin();
+	month_ends_in(10 * HOUR + MINUTE);
+	first = cost_month_ms(w.d.now_ms);
+	next = cost_next_month_ms(w.d.now_ms);
+	assert_int_equal(create_of(ID, "alice", HOUR), RESULT_CREATED);
+	world_pass(&w, MINUTE);
+	w.probe_refuses = 1;
+	world_pass(&w, 58 * MINUTE);
+	expect_month(first, 1, 0);
+	world_pass(&w, 3 * HOUR);
+	assert_int_not_equal(lease(ID).cleanup, CLEANUP_DONE);
+	expect_month(first, 11, 0);
+	month_ends_in(0);
+	world_pass(&w, MINUTE);
+	expect_month(first, 0, 11);
+	expect_month(next, (cost_next_month_ms(next) - next) / HOUR, 0);
+	world_pass(&w, 2 * HOUR);
+	w.probe_refuses = 0;
+	world_pass(&w, 30 * MINUTE);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+	expect_month(first, 0, 11);
+	expect_month(next, 0, 2);
+}
+
+/* Its deletes are refused: it is cleaned up again and again, in vain. */
+static void what_cannot_be_deleted_takes_the_rest_of_the_month(void **state)
+{
+	(void)state;
+	begin();
+	assert_int_equal(create_of(ID, "alice", HOUR), RESULT_CREATED);
+	world_pass(&w, MINUTE);
+	month_ends_in(20 * DAY);
+	assert_int_equal(lease(ID).cleanup, CLEANUP_DONE);
+	assert_int_equal(create_of("cbx_000000000002", "alice", HOUR), RESULT_CREATED);
+	w.delete_refusals = 1000000;
+	world_pass(&w, 3 * HOUR);
+	assert_int_not_equal(lease("cbx_000000000002").cleanup, CLEANUP_DONE);
+	expect_now(20 * 24, 1);
+	limits.max_month_micros_owner = (20 * 24 + 2) * PRICE;
+	limits_set();
+	assert_int_equal(create_of("cbx_000000000003", "alice", 2 * HOUR), RESULT_LIMIT);
+	assert_int_equal(create_of("cbx_000000000003", "alice", HOUR), RESULT_CREATED);
+}
+
 static void leases_of_an_older_version_are_charged_at_the_start(void **state)
 {
 	(void)state;
@@ -602,6 +652,8 @@ int main(void)
 		TEST(what_is_made_is_reserved_at_its_own_price),
 		TEST(a_lease_takes_of_each_month_what_it_runs_in_it),
 		TEST(what_is_kept_takes_of_each_month_that_begins),
+		TEST(what_is_late_takes_more_by_the_hour),
+		TEST(what_cannot_be_deleted_takes_the_rest_of_the_month),
 		TEST(leases_of_an_older_version_are_charged_at_the_start),
 		TEST(a_price_that_comes_later_counts_from_then_on),
 		TEST(an_extension_reserves_more_or_is_refused),

@@ -197,10 +197,48 @@ static void what_is_late_reserves_an_hour_more(void **state)
 	(void)state;
 	lease_is(from, HOUR);
 	server_is(0, from, 0);
+	assert_int_equal(charge_is_late(&a.lease, from + HOUR - 1), 0);
 	a.lease.state = LEASE_EXPIRED;
 	a.lease.cleanup = CLEANUP_OWED;
-	charge_at(from + 5 * HOUR + 1);
-	expect(0, at(3, 1, 0), 6, 0);
+	assert_int_equal(charge_is_late(&a.lease, from + HOUR), 1);
+	charge_at(from + 2 * HOUR - 1);
+	expect(0, at(3, 1, 0), 2, 0);
+}
+
+static void what_is_late_for_long_reserves_the_rest_of_the_month(void **state)
+{
+	int64_t from = at(3, 31, 20 * HOUR);
+
+	(void)state;
+	lease_is(from, HOUR);
+	server_is(0, from, 0);
+	/* Nothing ends while the clock is in doubt, or the account cannot be reached. */
+	a.lease.state = LEASE_ACTIVE;
+	charge_at(from + 2 * HOUR);
+	expect(0, at(3, 1, 0), 4, 0);
+	a.lease.state = LEASE_EXPIRED;
+	a.lease.cleanup = CLEANUP_OWED;
+	charge_at(from + 2 * HOUR);
+	assert_int_equal(charges.count, 1);
+	expect(0, at(3, 1, 0), 4, 0);
+	charge_at(at(4, 1, 0));
+	expect(0, at(3, 1, 0), 0, 4);
+	expect(1, at(4, 1, 0), 30 * 24, 0);
+	server_is(0, from, at(4, 1, HOUR));
+	a.lease.cleanup = CLEANUP_DONE;
+	charge_at(at(4, 1, 2 * HOUR));
+	assert_int_equal(charge_is_late(&a.lease, at(4, 1, 2 * HOUR)), 0);
+	expect(0, at(3, 1, 0), 0, 4);
+	expect(1, at(4, 1, 0), 0, 1);
+	/* Released long before its TTL: until then it has a reservation. */
+	lease_is(from, 20 * DAY);
+	server_is(0, from, 0);
+	a.lease.state = LEASE_RELEASED;
+	a.lease.cleanup = CLEANUP_OWED;
+	assert_int_equal(charge_is_late(&a.lease, from + DAY), 0);
+	/* What needs a person reserves the rest of the month in any case. */
+	a.lease.cleanup = CLEANUP_ATTENTION;
+	assert_int_equal(charge_is_late(&a.lease, from + 30 * DAY), 0);
 }
 
 static void a_digest_differs_with_any_number(void **state)
@@ -234,6 +272,7 @@ int main(void)
 		cmocka_unit_test(each_server_that_was_made_counts),
 		cmocka_unit_test(what_is_kept_reserves_the_rest_of_the_month),
 		cmocka_unit_test(what_is_late_reserves_an_hour_more),
+		cmocka_unit_test(what_is_late_for_long_reserves_the_rest_of_the_month),
 		cmocka_unit_test(a_digest_differs_with_any_number),
 	};
 

@@ -166,33 +166,38 @@ static void a_lease_takes_its_charges_with_it(void **state)
 		fail_msg("%s", err.text);
 }
 
-static void leases_without_a_charge_in_a_month_are_found_in_steps(void **state)
+static void what_has_no_charge_in_a_month_or_is_late_is_found_in_steps(void **state)
 {
 	const struct charges put = { .count = 1, .months = { { MONTH_MS, 7, 0 } } };
 	int64_t n[4], after = 0;
-	int found = 0, is_last = 0, steps = 0;
+	int found = 0, late = 0, is_last = 0, steps = 0;
 
 	(void)state;
 	leases_insert();
 	scratch_begin();
+	/* Both have a charge; the TTL of the second is over. */
+	leases[2].ttl_ms = 2 * MONTH_MS;
+	assert_int_equal(store_lease_update(store, &leases[2], NULL), 0);
 	assert_int_equal(store_charges_put(store, &leases[2], &put, 1, NULL), 0);
+	assert_int_equal(store_charges_put(store, &leases[3], &put, 1, NULL), 0);
 	leases[4].state = LEASE_RELEASED;
 	leases[4].cleanup = CLEANUP_DONE;
 	assert_int_equal(store_lease_update(store, &leases[4], NULL), 0);
 	scratch_commit();
 	for (; !is_last; steps++) {
-		int count = store_charges_missing(store, "one", MONTH_MS, 4, &after, n, &is_last,
-						  NULL);
+		int count = store_charges_due(store, "one", MONTH_MS, 4, &after, n, &is_last, NULL);
 
 		assert_in_range(count, 0, 4);
 		for (int i = 0; i < count; i++) {
 			assert_int_not_equal(n[i], leases[2].n);
 			assert_int_not_equal(n[i], leases[4].n);
+			late += n[i] == leases[3].n;
 		}
 		found += count;
 	}
-	/* Of account "one" are 9; one has a charge, and one has ended. */
+	/* Of account "one" are 9; one has a charge and is not late, and one has ended. */
 	assert_int_equal(found, 7);
+	assert_int_equal(late, 1);
 	assert_int_equal(steps, 3);
 }
 
@@ -234,7 +239,7 @@ int main(void)
 		TEST(the_totals_of_a_month_are_what_adding_up_would_say),
 		TEST(charges_are_returned_as_they_were_put),
 		TEST(a_lease_takes_its_charges_with_it),
-		TEST(leases_without_a_charge_in_a_month_are_found_in_steps),
+		TEST(what_has_no_charge_in_a_month_or_is_late_is_found_in_steps),
 		TEST(a_check_finds_spend_that_is_not_what_the_leases_say),
 	};
 

@@ -224,7 +224,7 @@ static void ask_everything(void)
 	assert_int_equal(store_create_facts(store, &create, &facts, NULL), 0);
 	assert_int_equal(store_charges_get(store, 99, &charges, NULL), 0);
 	n = 0;
-	assert_int_equal(store_charges_missing(store, "a", 0, 1, &n, &at_ms, &is_last, NULL), 0);
+	assert_int_equal(store_charges_due(store, "a", 0, 1, &n, &at_ms, &is_last, NULL), 0);
 	assert_int_equal(store_costs_incomplete_each(store, "a", no_row, NULL, NULL), 0);
 	assert_int_equal(store_spend_get(store, "o", "g", "a", &spend, 1, NULL), 0);
 	assert_int_equal(store_ledger(store, 99, &ledger, NULL), 0);
