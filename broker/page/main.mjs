@@ -71,6 +71,7 @@ const show = () => {
 	if (had && had !== document.body && !had.isConnected) $('title').focus({preventScroll: true});
 	document.title = `${title} – lessor`;
 	frame();
+	showBusy();
 };
 
 // What went wrong, for a person. 401 is told by the form for the token.
@@ -216,7 +217,19 @@ const enter = async text => {
 
 // ---- acts -------------------------------------------------------------------------------------------
 
-const ask = (question, consequence, choice, cancel, isDangerous, extra) => new Promise(done => {
+// One question at a time: an answer is only to what a person has read.
+let isAsking = false;
+
+const ask = async (question, consequence, choice, cancel, isDangerous, extra) => {
+	if (isAsking) return null;
+	isAsking = true;
+	try {
+		return await answer(question, consequence, choice, cancel, isDangerous, extra);
+	} finally {
+		isAsking = false;
+	}
+};
+const answer = (question, consequence, choice, cancel, isDangerous, extra) => new Promise(done => {
 	const dialog = $('dialog');
 	dialog.replaceChildren(h('form', {method: 'dialog'}, h('h2', {id: 'question'}, question), h('div', {id: 'consequence'}, consequence), extra,
 		h('p', {class: 'acts'}, h('button', {value: 'no', id: 'cancel'}, cancel), h('button', {value: 'yes', class: isDangerous ? 'danger' : 'main'}, choice))));
@@ -230,10 +243,14 @@ const ask = (question, consequence, choice, cancel, isDangerous, extra) => new P
 	$('cancel').focus();
 });
 
-// The lease as it is now, and the tag that makes the act conditional on it.
+// The lease as it is now, and the tag that makes the act conditional on it. Ends the act if another
+// view is shown by then.
 const fresh = async id => {
+	const mine = at;
 	const response = await request('GET', `/v1/leases/${part(id)}`);
-	return {lease: (await response.json()).lease, tag: response.headers.get('ETag')};
+	const {lease: l} = await response.json();
+	if (at !== mine) throw new DOMException('another view', 'AbortError');
+	return {lease: l, tag: response.headers.get('ETag')};
 };
 const act = async (id, path, body, tag, done) => {
 	await request('POST', `/v1/leases/${part(id)}/${path}`, {body, headers: {Prefer: 'respond-async', ...(tag && {'If-Match': tag})}});
@@ -281,9 +298,21 @@ const ACTS = {
 	bills: () => readBills(at.data, me, now()),
 };
 
+// The acts under way, and what they are about. An element may be replaced meanwhile.
+const busy = new Set();
+const actOf = ({dataset: {act: name, id, list, text}}) => [name, id, list, text].join(' ');
+const showBusy = () => {
+	for (const button of document.querySelectorAll('button[data-act]')) {
+		if (busy.has(actOf(button))) button.setAttribute('aria-busy', 'true');
+		else button.removeAttribute('aria-busy');
+	}
+};
+
 const perform = async button => {
-	const mine = at;
-	button.setAttribute('aria-busy', 'true');
+	const mine = at, what = actOf(button);
+	if (busy.has(what)) return;
+	busy.add(what);
+	showBusy();
 	try {
 		await ACTS[button.dataset.act](button);
 		if (mine) mine.error = null;
@@ -291,7 +320,8 @@ const perform = async button => {
 		if (isEnd(error) || at !== mine) return;
 		mine.error = told(error);
 	} finally {
-		button.removeAttribute('aria-busy');
+		busy.delete(what);
+		showBusy();
 	}
 	if (me && at === mine) show();
 };
@@ -299,7 +329,7 @@ const perform = async button => {
 addEventListener('click', event => {
 	const button = event.target.closest('button[data-act]');
 	if (button) {
-		if (button.getAttribute('aria-busy') !== 'true') perform(button);
+		perform(button);
 		return;
 	}
 	const link = event.target.closest('a[href]');

@@ -264,6 +264,7 @@ class Page:
         self.browser, self.session, self.context = browser, session, context
         self.troubles, self.allowed, self.requests, self.loads = [], [], {}, 0
         self.answers = []
+        self.held, self.held_pattern = [], None
         browser.pages[session] = self
         for domain in ("Page", "Runtime", "DOM", "Accessibility", "Network", "Log", "Audits"):
             self.call(domain + ".enable")
@@ -340,11 +341,24 @@ class Page:
         self.answers.append((pattern, body, status, kind))
         self.call("Fetch.enable", patterns=[{"urlPattern": "*"}])
 
+    def hold(self, pattern):
+        """From now on requests whose address matches wait for `restore`. Returns their list."""
+        self.held_pattern = pattern
+        self.call("Fetch.enable", patterns=[{"urlPattern": "*"}])
+        return self.held
+
     def restore(self):
         self.answers.clear()
+        self.held_pattern = None
+        for request in self.held:
+            self.send("Fetch.continueRequest", requestId=request)
+        self.held.clear()
         self.call("Fetch.disable")
 
     def on_Fetch_requestPaused(self, params):
+        if self.held_pattern and re.search(self.held_pattern, params["request"]["url"]):
+            self.held.append(params["requestId"])
+            return
         for pattern, body, status, kind in self.answers:
             if re.search(pattern, params["request"]["url"]):
                 body = body if isinstance(body, bytes) else json.dumps(body).encode("ascii")

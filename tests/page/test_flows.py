@@ -17,6 +17,9 @@ KEPT = """async () => JSON.stringify({
   document: document.documentElement.outerHTML,
   fields: [...document.querySelectorAll('input')].map(field => field.value)})"""
 ALERT = "() => document.querySelector('#refused, [role=alert]')?.innerText.trim()"
+IDLE = "() => !document.querySelector('button[aria-busy=true]')"
+# How many buttons are busy.
+BUSY = "() => document.querySelectorAll('button[aria-busy=true]').length"
 FOCUSED = """() => {
   const at = document.activeElement;
   return at === document.body ? '' : at.ariaLabel || at.innerText || at.id;
@@ -286,6 +289,47 @@ class Acts(PageCase):
         page.wait("() => /extended/i.test(document.querySelector('#said').innerText)")
         after = self.desk.lease("extended")
         self.assertGreater(after["ttlSeconds"], before["ttlSeconds"])
+
+    def test_an_answer_is_to_one_question(self):
+        """Both buttons are pressed, twice, before the page knows what to ask."""
+        lease = self.desk.create("asked-once", self.desk.carol)
+        page = self.at(token=self.desk.carol)
+        self.lease_view(page, "asked-once")
+        held = page.hold("/v1/leases/%s$" % lease["id"])
+        for name in ("Extend asked-once", "Extend asked-once", "Release asked-once"):
+            page.click("button", name)
+        page.until(lambda: len(held) >= 2)
+        # What happens to the lease meanwhile leaves the buttons as they are.
+        self.assertEqual(page.run(BUSY), 2)
+        page.run("() => document.body.offsetHeight")
+        self.assertEqual(len(held), 2)
+        page.restore()
+        page.find("dialog")
+        question = page.run("() => document.querySelector('#question').innerText")
+        page.click("button", "Extend" if "Extend" in question else "Release and delete")
+        page.wait("() => !document.querySelector('dialog[open]')")
+        page.wait("() => /(extended|released)\\./.test(document.querySelector('#said').innerText)")
+        page.wait(IDLE)
+        posts = [r["url"] for r in page.sent() if r["method"] != "GET"]
+        act = "extend" if "Extend" in question else "release"
+        self.assertEqual(posts, [self.origin + "/v1/leases/%s/%s" % (lease["id"], act)])
+        page.absent("dialog")
+        if act == "extend":
+            self.desk.release("asked-once", self.desk.carol)
+
+    def test_a_question_that_comes_too_late_is_not_asked(self):
+        lease = self.desk.create("left-alone", self.desk.carol)
+        self.addCleanup(self.desk.release, "left-alone", self.desk.carol)
+        page = self.at(token=self.desk.carol)
+        self.lease_view(page, "left-alone")
+        held = page.hold("/v1/leases/%s$" % lease["id"])
+        page.click("button", "Release left-alone")
+        page.until(lambda: held)
+        self.view(page, "Queue")
+        page.restore()
+        page.wait(IDLE)
+        self.view(page, "Leases")
+        page.absent("dialog")
 
     def test_a_refusal_is_told(self):
         """Somebody else released it in the meantime, with no-delete."""
