@@ -41,6 +41,7 @@ struct event_feed {
 	TAILQ_HEAD(event_streams, event_stream) streams;
 	struct event_place last; /* up to which may be read */
 	uint64_t version;	 /* of the store when `last` was read; 0: not known */
+	int is_unsure;		 /* the store could not be read: it may be another one by now */
 	int is_draining;
 };
 
@@ -72,23 +73,7 @@ static int id_parse(const char *text, struct event_place *place, uint32_t *diges
 	return strcmp(again, text) ? -1 : 0;
 }
 
-/* ---- the reading side --------------------------------------------------------------------- */
-
-/* Reads up to where the store may be read; only if something may have been committed. */
-static int feed_look(struct event_feed *feed, struct err *err)
-{
-	struct store *reader = feed->api->parts.reader;
-	uint64_t version = store_data_version(reader);
-
-	if (version && version == feed->version)
-		return 0;
-	if (store_event_last(reader, &feed->last, err)) {
-		feed->version = 0;
-		return -1;
-	}
-	feed->version = version;
-	return 0;
-}
+/* ---- the writing side --------------------------------------------------------------------- */
 
 static void timer_set(const struct event_feed *feed, int64_t ms)
 {
@@ -96,8 +81,6 @@ static void timer_set(const struct event_feed *feed, int64_t ms)
 
 	event_add(feed->timer, &in);
 }
-
-/* ---- the writing side --------------------------------------------------------------------- */
 
 static void stream_free(struct event_stream *stream)
 {
@@ -153,6 +136,39 @@ static void on_token_end(struct token_watch *watch, const char *why)
 
 	stream_tell(stream, "error", NULL, why);
 	stream_end(stream);
+}
+
+/* ---- the reading side --------------------------------------------------------------------- */
+
+static void streams_end(struct event_feed *feed)
+{
+	while (!TAILQ_EMPTY(&feed->streams))
+		stream_end(TAILQ_FIRST(&feed->streams));
+}
+
+/*
+ * Reads up to where the store may be read; only if something may have been committed. Streams go on
+ * from where they are, which means something in one store only. If it may be another one, they end:
+ * the clients come back, and the ids that they bring are compared with what is there.
+ */
+static int feed_look(struct event_feed *feed, struct err *err)
+{
+	struct store *reader = feed->api->parts.reader;
+	uint64_t version = store_data_version(reader);
+	struct event_place before = feed->last;
+
+	if (version && version == feed->version && !feed->is_unsure)
+		return 0;
+	if (store_event_last(reader, &feed->last, err)) {
+		feed->version = 0;
+		feed->is_unsure = 1;
+		return -1;
+	}
+	if (feed->is_unsure || is_before(&feed->last, &before))
+		streams_end(feed);
+	feed->is_unsure = 0;
+	feed->version = version;
+	return 0;
 }
 
 struct page {
@@ -272,10 +288,13 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (rc < 0)
+	if (rc < 0) {
 		feed->api->store_errors++;
+		feed->is_unsure = 1;
+	}
 	feed_comment(feed);
-	timer_set(feed, rc < 0 ? ERROR_MS : rc ? 0 : LOOK_MS);
+	if (!TAILQ_EMPTY(&feed->streams))
+		timer_set(feed, rc < 0 ? ERROR_MS : rc ? 0 : LOOK_MS);
 }
 
 static void on_drain(struct http_exchange *ex, void *arg)
@@ -354,9 +373,8 @@ static int start_find(struct api_request *request, const struct event_feed *feed
 		return -1;
 	}
 	if (asks > 0 && start->place.n) {
-		rc = is_before(&feed->last, &start->place) ?
-			     1 :
-			     store_event_at(reader, &start->place, &event, &err);
+		/* It may be one that others are not sent yet. */
+		rc = store_event_at(reader, &start->place, &event, &err);
 		start->is_reset = rc > 0 || event.digest != digest;
 		/* What came after it may have been pruned with its lease. */
 		if (rc == 0 && store_history_event(reader, &pruned, &err))
@@ -433,8 +451,7 @@ void events_drain(struct api *api)
 	if (!feed)
 		return;
 	feed->is_draining = 1;
-	while (!TAILQ_EMPTY(&feed->streams))
-		stream_end(TAILQ_FIRST(&feed->streams));
+	streams_end(feed);
 }
 
 void events_stop(struct api *api)

@@ -69,6 +69,7 @@ SQLITE_ONLY = {
     "copies": "it copies, moves and replaces the file",
     "disk": "it fills the disk that the file is on",
     "event_order": "it has several daemons",
+    "event_restore": "it has servers of its own",
     "failover": "it has servers of its own",
     "files": "secrets and configuration do not depend on the store",
     "hostile": "it ends in the parser, before the store",

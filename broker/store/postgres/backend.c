@@ -75,8 +75,9 @@ static int touch_many(struct store *store, const int64_t n[], const int64_t ms[]
 }
 
 /*
- * The order of events is that of the transactions that wrote them. Below the oldest transaction that
- * still runs nothing is added; of an index in this order, the last entry is that one's neighbour.
+ * The order of events is that of the transactions that wrote them (event_order.c). Below the oldest
+ * transaction that still runs nothing is added; of an index in this order, the last entry is that
+ * one's neighbour.
  */
 /* clang-format off */
 #define COMMIT "event.commit_xid"
@@ -87,7 +88,8 @@ static int touch_many(struct store *store, const int64_t n[], const int64_t ms[]
 
 static const char event_last[] =
 	"SELECT CAST(CAST(commit_xid AS text) AS bigint), n FROM event"
-	" WHERE commit_xid < pg_snapshot_xmin(pg_current_snapshot())"
+	" WHERE commit_xid < (SELECT CAST(CAST(CAST(CAST(pg_snapshot_xmin(pg_current_snapshot())"
+	" AS text) AS bigint) + event_offset AS text) AS xid8) FROM lessor_schema)"
 	" ORDER BY commit_xid DESC, n DESC LIMIT 1";
 static const char event_at[] =
 	EVENT " FROM event WHERE (commit_xid, n) = " PLACE("?1", "?2");

@@ -309,6 +309,10 @@ void pg_snapshot_end(struct store *store);
 /* Before a command: its transaction begins, with the fence, if it has not. */
 int pg_transaction_open(struct pg_connection *c, struct err *err);
 
+/* ---- event_order.c: before the first event over a connection ---- */
+
+int pg_event_order_mend(struct pg_connection *c, struct err *err);
+
 /* ---- schema.c: on a fresh connection, before anything else ---- */
 
 /* For writing: makes or migrates the schema, as one of several that start at once. */

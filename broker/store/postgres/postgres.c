@@ -9,7 +9,10 @@
 
 static int writer_begin(struct pg_connection *c, const struct env *env, struct err *err)
 {
-	return pg_schema_make(c, err) || identity_make(&c->store, env, err) ? -1 : 0;
+	return pg_schema_make(c, err) || identity_make(&c->store, env, err) ||
+			       pg_event_order_mend(c, err) ?
+		       -1 :
+		       0;
 }
 
 /* 0; 1: a database without a schema; -1. */

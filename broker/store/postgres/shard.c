@@ -179,7 +179,9 @@ static int postgres_claim(struct store *store, const struct shard_claim *claim, 
 	s->deadline_ms = 0;
 	TEXT_SET(s->previous, s->tried);
 	TEXT_SET(s->tried, claim->nonce);
-	if (!pg_connected(c, err) && !shard_server_check(c, claim->require_sync, err))
+	/* Another server may have taken the place of the one that the store was opened on. */
+	if (!pg_connected(c, err) && !shard_server_check(c, claim->require_sync, err) &&
+	    !pg_event_order_mend(c, err))
 		rc = claim_try(s, c, claim, &row, err);
 	if (!rc)
 		claim_take(s, claim, &row);

@@ -246,7 +246,11 @@ const char pg_schema_17[] =
 	"ALTER TABLE token ADD COLUMN used_ms bigint NOT NULL DEFAULT 0,"
 	" ADD COLUMN label text COLLATE \"C\" NOT NULL DEFAULT '',"
 	" ADD COLUMN rotated_from text COLLATE \"C\" NOT NULL DEFAULT '';"
-	"ALTER TABLE event ADD COLUMN commit_xid xid8 NOT NULL DEFAULT pg_current_xact_id();"
+	"ALTER TABLE lessor_schema ADD COLUMN event_offset bigint NOT NULL DEFAULT 0;"
+	"CREATE FUNCTION event_commit() RETURNS xid8 LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN"
+	" CAST(CAST(CAST(CAST(pg_current_xact_id() AS text) AS bigint) + event_offset AS text) AS xid8)"
+	" FROM lessor_schema; END $$;"
+	"ALTER TABLE event ADD COLUMN commit_xid xid8 NOT NULL DEFAULT event_commit();"
 	"CREATE INDEX event_commit ON event(commit_xid, n);"
 	TABLE(past_usage,
 		NUM(month_ms) TXT(account) TXT(owner) TXT(org) TXT(type) NUM(leases) NUM(runtime_ms)
