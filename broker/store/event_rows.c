@@ -2,8 +2,6 @@
 /* The timelines: of one lease, and of all of them in the order in which they became visible. */
 #include "store/rows.h"
 
-#include <string.h>
-
 #include "util/buf.h"
 #include "util/hash.h"
 
@@ -73,6 +71,7 @@ int store_event_last(struct store *store, struct event_place *ret, struct err *e
 	return 0;
 }
 
+/* Clients keep it, and bring it to daemons on other machines: its bytes have one order. */
 static uint32_t event_digest(const struct store_feed_event *e, int64_t lease_n)
 {
 	auto_buf struct buf text = { 0 };
@@ -83,7 +82,8 @@ static uint32_t event_digest(const struct store_feed_event *e, int64_t lease_n)
 	buf_addf(&text, "%lld %lld %lld %s %s", (long long)e->event.n, (long long)lease_n,
 		 (long long)e->event.at_ms, e->event.kind, e->event.text);
 	hash_sha256(buf_str(&text), text.len, hash);
-	memcpy(&digest, hash, sizeof(digest));
+	digest = (uint32_t)hash[0] | (uint32_t)hash[1] << 8 | (uint32_t)hash[2] << 16 |
+		 (uint32_t)hash[3] << 24;
 	return digest ? digest : 1;
 }
 
