@@ -16,7 +16,6 @@
 #define ID_LEN 16
 #define SECRET_LEN 43
 #define TEXT_LEN (TOKEN_TEXT_SIZE - 1)
-#define TOKENS_MAX 100000
 #define REFRESH_MS 1000
 /* An unknown token is looked for in the store if that was last read so long ago ... */
 #define LOOK_MS 100
@@ -36,17 +35,16 @@ struct known {
 };
 
 struct table {
-	struct known *items;
+	struct known **items; /* ordered by id */
 	size_t count;
-	size_t capacity;
 };
 
 struct auth {
 	const struct env *env;
 	struct store *reader;
 	const struct daemons_source *clock; /* may be NULL */
-	struct table table;		/* ordered by id */
-	struct known dummy;		/* compared with where the id is unknown */
+	struct table table;
+	struct known dummy; /* compared with where the id is unknown */
 	struct auth_throttle *throttle;
 	uint64_t seed;
 	int64_t epoch;
@@ -90,22 +88,12 @@ static int token_is_text(const char *s)
 
 static int known_compare(const void *a, const void *b)
 {
-	return memcmp(((const struct known *)a)->id, ((const struct known *)b)->id, ID_LEN);
+	return memcmp((*(struct known *const *)a)->id, (*(struct known *const *)b)->id, ID_LEN);
 }
 
-static void table_add(void *arg, const struct token *token)
+/* As the store has it; what is noted here may be newer. */
+static void known_set(struct known *item, const struct token *token)
 {
-	struct table *table = arg;
-	struct known *item;
-
-	if (table->count >= TOKENS_MAX)
-		return;
-	if (table->count == table->capacity) {
-		table->capacity = table->capacity ? table->capacity * 2 : 16;
-		table->items = xrealloc(table->items, table->capacity * sizeof(*table->items));
-	}
-	item = &table->items[table->count++];
-	memset(item, 0, sizeof(*item));
 	memcpy(item->id, token->id, ID_LEN);
 	memcpy(item->hash, token->hash, sizeof(item->hash));
 	memcpy(item->caller.owner, token->owner, sizeof(item->caller.owner));
@@ -113,7 +101,60 @@ static void table_add(void *arg, const struct token *token)
 	item->caller.role = token->role;
 	item->expires_ms = token->expires_ms;
 	item->revoked_ms = token->revoked_ms;
-	item->noted_ms = token->used_ms;
+	if (token->used_ms > item->noted_ms)
+		item->noted_ms = token->used_ms;
+}
+
+/* The last one that is not after `id`; the first, if all are. Takes as many steps for any id. */
+static size_t table_search(const struct table *table, const char *id)
+{
+	size_t at = 0, left = table->count;
+
+	while (left > 1) {
+		size_t half = left / 2;
+
+		at = memcmp(table->items[at + half]->id, id, ID_LEN) <= 0 ? at + half : at;
+		left -= half;
+	}
+	return at;
+}
+
+static void table_insert(struct table *table, size_t at, const struct token *token)
+{
+	struct known *item = xcalloc(1, sizeof(*item));
+
+	known_set(item, token);
+	table->items = xgrow(table->items, table->count, sizeof(struct known *));
+	memmove(&table->items[at + 1], &table->items[at],
+		(table->count - at) * sizeof(struct known *));
+	table->items[at] = item;
+	table->count++;
+}
+
+static void table_add(void *arg, const struct token *token)
+{
+	struct table *table = arg;
+
+	table_insert(table, table->count, token);
+}
+
+static void table_put(void *arg, const struct token *token)
+{
+	struct table *table = arg;
+	size_t at = table_search(table, token->id);
+	int order = table->count ? memcmp(table->items[at]->id, token->id, ID_LEN) : 1;
+
+	if (order == 0)
+		known_set(table->items[at], token);
+	else
+		table_insert(table, order < 0 ? at + 1 : at, token);
+}
+
+static void table_fini(struct table *table)
+{
+	for (size_t i = 0; i < table->count; i++)
+		free(table->items[i]);
+	free(table->items);
 }
 
 /* The store may not have them yet. Both are ordered by id. */
@@ -122,13 +163,13 @@ static void notes_keep(struct table *table, const struct table *before)
 	size_t at = 0;
 
 	for (size_t i = 0; i < table->count; i++) {
-		struct known *item = &table->items[i];
+		struct known *item = table->items[i];
 
-		while (at < before->count && known_compare(&before->items[at], item) < 0)
+		while (at < before->count && memcmp(before->items[at]->id, item->id, ID_LEN) < 0)
 			at++;
-		if (at < before->count && !known_compare(&before->items[at], item) &&
-		    before->items[at].noted_ms > item->noted_ms)
-			item->noted_ms = before->items[at].noted_ms;
+		if (at < before->count && !memcmp(before->items[at]->id, item->id, ID_LEN) &&
+		    before->items[at]->noted_ms > item->noted_ms)
+			item->noted_ms = before->items[at]->noted_ms;
 	}
 }
 
@@ -137,29 +178,56 @@ static int table_load(struct auth *auth, int64_t epoch, struct err *err)
 	struct table table = { 0 };
 
 	if (store_token_each(auth->reader, table_add, &table, err)) {
-		free(table.items);
+		table_fini(&table);
 		return -1;
 	}
 	if (table.count)
 		qsort(table.items, table.count, sizeof(*table.items), known_compare);
 	notes_keep(&table, &auth->table);
-	free(auth->table.items);
+	table_fini(&auth->table);
 	auth->table = table;
 	auth->epoch = epoch;
 	auth->counters.tokens = table.count;
 	return 0;
 }
 
+/*
+ * A daemon may have a hundred thousand tokens, and nothing else is answered while they are read. An epoch
+ * that is lower than before is that of another database, or of one that has lost commits.
+ */
+static int table_update(struct auth *auth, int64_t epoch, struct err *err)
+{
+	if (epoch == auth->epoch)
+		return 0;
+	if (epoch < auth->epoch)
+		return table_load(auth, epoch, err);
+	if (store_token_changed_each(auth->reader, auth->epoch, table_put, &auth->table, err))
+		return -1;
+	auth->epoch = epoch;
+	auth->counters.tokens = auth->table.count;
+	return 0;
+}
+
+/* In this order, a token added in between is read twice rather than missed. */
+static int epoch_look(struct auth *auth, int64_t *ret, struct err *err)
+{
+	auth->looked_ms = env_mono_ms(auth->env);
+	auth->looked_version = store_data_version(auth->reader);
+	return store_token_epoch(auth->reader, ret, err);
+}
+
 int auth_reload(struct auth *auth, struct err *err)
 {
 	int64_t epoch;
 
-	/* In this order, a token added in between is read twice rather than missed. */
-	auth->looked_version = store_data_version(auth->reader);
-	if (store_token_epoch(auth->reader, &epoch, err))
-		return -1;
-	auth->looked_ms = env_mono_ms(auth->env);
-	return table_load(auth, epoch, err);
+	return epoch_look(auth, &epoch, err) || table_load(auth, epoch, err) ? -1 : 0;
+}
+
+int auth_update(struct auth *auth, struct err *err)
+{
+	int64_t epoch;
+
+	return epoch_look(auth, &epoch, err) || table_update(auth, epoch, err) ? -1 : 0;
 }
 
 int auth_new(const struct env *env, struct store *reader, struct auth **ret, struct err *err)
@@ -190,40 +258,29 @@ void auth_free(struct auth *auth)
 	if (!auth)
 		return;
 	auth_throttle_free(auth->throttle);
-	free(auth->table.items);
+	table_fini(&auth->table);
 	free(auth);
 }
 
 /* If the store cannot be read, the tokens stay as they are; retried after a second. */
 static void auth_refresh(struct auth *auth)
 {
-	int64_t epoch;
 	struct err err;
 
-	auth->looked_ms = env_mono_ms(auth->env);
-	auth->looked_version = store_data_version(auth->reader);
-	auth->has_failed = 0;
-	if (store_token_epoch(auth->reader, &epoch, &err) == 0) {
-		if (epoch == auth->epoch || table_load(auth, epoch, &err) == 0)
-			return;
-	}
-	auth->has_failed = 1;
-	log_warning(NULL, "cannot reload the API tokens: %s; using those loaded before", err.text);
+	auth->has_failed = auth_update(auth, &err) != 0;
+	if (auth->has_failed)
+		log_warning(NULL, "cannot read the API tokens: %s; using those read before",
+			    err.text);
 }
 
-/* Takes as many steps for an unknown id, which gets the dummy. */
-static const struct known *table_find(const struct auth *auth, const char *id)
+/* An unknown id gets the dummy. */
+static struct known *table_find(struct auth *auth, const char *id)
 {
-	const struct known *at = auth->table.items;
-	size_t left = auth->table.count;
+	size_t at = table_search(&auth->table, id);
 
-	while (left > 1) {
-		size_t half = left / 2;
-
-		at = memcmp(at[half].id, id, ID_LEN) <= 0 ? at + half : at;
-		left -= half;
-	}
-	return left && !memcmp(at->id, id, ID_LEN) ? at : &auth->dummy;
+	return auth->table.count && !memcmp(auth->table.items[at]->id, id, ID_LEN) ?
+		       auth->table.items[at] :
+		       &auth->dummy;
 }
 
 /* "Bearer", one space, the token. The scheme is case-insensitive. */
@@ -252,12 +309,12 @@ static int has_ended(const struct auth *auth, const struct known *token)
  * Finds the token with this text, whether it has ended or not. NULL: there is none. Each text costs
  * the same digest and the same comparison.
  */
-static const struct known *auth_find(const struct auth *auth, const char *text)
+static struct known *auth_find(struct auth *auth, const char *text)
 {
 	static const char nothing[TOKEN_TEXT_SIZE] = PREFIX
 		"0000000000000000_0000000000000000000000000000000000000000000";
 	unsigned char hash[HASH_SHA256_LEN];
-	const struct known *found;
+	struct known *found;
 	int good = token_is_text(text);
 	int same;
 
@@ -298,11 +355,11 @@ int auth_has_uses(const struct auth *auth)
 
 static int auth_verify(struct auth *auth, const char *text, struct caller *ret)
 {
-	const struct known *found = auth_find(auth, text);
+	struct known *found = auth_find(auth, text);
 
 	if (!found || has_ended(auth, found))
 		return 0;
-	use_note(auth, auth->table.items + (found - auth->table.items));
+	use_note(auth, found);
 	*ret = found->caller;
 	return 1;
 }
@@ -381,7 +438,7 @@ enum auth_result auth_check(struct auth *auth, const char *authorization, const 
 	return AUTH_LIMITED;
 }
 
-int64_t auth_expires_ms(const struct auth *auth, const char *authorization)
+int64_t auth_expires_ms(struct auth *auth, const char *authorization)
 {
 	const char *text = bearer_text(authorization);
 

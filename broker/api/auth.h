@@ -8,12 +8,13 @@
  * grants access. A token is found by its public id and compared in constant time; an unknown
  * id, an expired token and a malformed text cost the same digest and the same comparison.
  *
- * The tokens are held in memory and reloaded when the store reports that one was added or
- * revoked. The store is asked once a second, and before a token is refused, if it has the form of
- * one and something may have been committed since. So that bad tokens do not cost the store a read
- * each: every 100 ms at most, and ten more times a second for addresses that were not refused too
- * often. So a new token, of whatever daemon, is good at once; while others flood this one with bad
- * tokens, or its own address did, it may be refused for 100 ms.
+ * The tokens are held in memory; those that have changed are read again when the store reports
+ * that one was added, limited or revoked. The store is asked once a second, and before a token is
+ * refused, if it has the form of one and something may have been committed since. So that bad
+ * tokens do not cost the store a read each: every 100 ms at most, and ten more times a second for
+ * addresses that were not refused too often. So a new token, of whatever daemon, is good at once;
+ * while others flood this one with bad tokens, or its own address did, it may be refused for 100
+ * ms.
  *
  * Loop thread only.
  */
@@ -46,8 +47,9 @@ int auth_new(const struct env *env, struct store *reader, struct auth **ret, str
 void auth_free(struct auth *auth); /* NULL is allowed */
 /* The clock by which tokens expire, if it is known; borrowed. Without it: the most likely time. */
 void auth_use_clock(struct auth *auth, const struct daemons_source *clock);
-/* Reloads the tokens. On -1 the old ones stay. */
+/* Reads all tokens again, or those that have changed. On -1 the old ones stay. */
 int auth_reload(struct auth *auth, struct err *err);
+int auth_update(struct auth *auth, struct err *err);
 /*
  * `authorization` is the value of the header, or NULL; `address` is the peer's. A valid token
  * is accepted however often its address was refused.
@@ -60,7 +62,7 @@ enum auth_result auth_check(struct auth *auth, const char *authorization, const 
  */
 int auth_peek(struct auth *auth, const char *authorization, struct caller *ret);
 /* When a token that was accepted expires, wall clock ms; 0: never. */
-int64_t auth_expires_ms(const struct auth *auth, const char *authorization);
+int64_t auth_expires_ms(struct auth *auth, const char *authorization);
 /*
  * Why a token that auth_check or auth_peek has just refused is not valid: when it expired or was
  * revoked, for a caller who has the whole token. Borrowed, until the next call.

@@ -5,6 +5,8 @@
 
 #include "util/text.h"
 
+#define DAY_MS (24 * INT64_C(3600000))
+
 /* ---- what there is ------------------------------------------------------------------------ */
 
 int token_is_valid(const struct token *token, int64_t now_ms)
@@ -66,11 +68,41 @@ static int key_look(struct store *store, struct token_change *change, struct err
 	return 1;
 }
 
+/*
+ * By the newest time that the store knows to be right: a clock that is ahead must not remove tokens that
+ * are valid.
+ */
+static int old_forget(struct store *store, const struct token_change *change, struct err *err)
+{
+	int64_t now_ms, before_ms;
+	int is_trusted;
+
+	if (store_clock_get(store, &now_ms, &is_trusted, err))
+		return -1;
+	if (now_ms > change->now_ms)
+		now_ms = change->now_ms;
+	before_ms = now_ms - TOKEN_KEEP_DAYS * DAY_MS;
+	return before_ms > 0 ? store_token_forget(store, before_ms, TOKEN_FORGET, err) : 0;
+}
+
+static int new_add(struct store *store, struct token_change *change, struct err *err)
+{
+	int64_t count;
+
+	if (old_forget(store, change, err) || store_token_count(store, &count, err))
+		return -1;
+	if (count >= TOKENS_MAX) {
+		change->result = TOKEN_FULL;
+		return 0;
+	}
+	return store_token_add(store, &change->token, err);
+}
+
 static int add_apply(struct store *store, struct token_change *change, struct err *err)
 {
 	int rc = key_look(store, change, err);
 
-	return rc ? (rc < 0 ? -1 : 0) : store_token_add(store, &change->token, err);
+	return rc ? (rc < 0 ? -1 : 0) : new_add(store, change, err);
 }
 
 static int revoke_apply(struct store *store, struct token_change *change, struct err *err)
@@ -151,7 +183,7 @@ static int rotate_apply(struct store *store, struct token_change *change, struct
 		change->result = TOKEN_ENDED;
 		return 0;
 	}
-	return old_end(store, change, err) || store_token_add(store, &change->token, err) ? -1 : 0;
+	return old_end(store, change, err) || new_add(store, change, err) ? -1 : 0;
 }
 
 static int change_apply(struct store *store, struct token_change *change, struct err *err)

@@ -5,7 +5,10 @@
  *
  * A rotation replaces a token by a new one with the same owner, organisation, role and label, and the
  * same lifetime, counted from now; the old one stays valid for a grace, so that whoever uses it can
- * change over. Any thread.
+ * change over.
+ *
+ * Tokens are kept for a while after their end, so that whoever still uses one is told when it ended. Each
+ * new one removes some that are older. Any thread.
  */
 #pragma once
 
@@ -17,12 +20,19 @@
 /* The last admin token may not be removed: another must be valid for so long. */
 #define TOKEN_ADMIN_LEFT_MS (24 * INT64_C(3600000))
 
+/* So many there are at most, ended ones included: each daemon has all of them in memory. */
+#define TOKENS_MAX 100000
+/* How long they are kept after their end, and how many a new one removes. */
+#define TOKEN_KEEP_DAYS 90
+#define TOKEN_FORGET 1000
+
 enum token_op { TOKEN_ADD, TOKEN_REVOKE, TOKEN_ROTATE };
 
 enum token_result {
 	TOKEN_DONE,
 	TOKEN_REPLAY,	  /* it was done before */
 	TOKEN_KEY_REUSED, /* `is_keyed`, and the key stands for another token */
+	TOKEN_FULL,	  /* add, rotate: there are TOKENS_MAX */
 	TOKEN_NOT_FOUND,
 	TOKEN_ENDED,	  /* rotate: it was revoked or has expired */
 	TOKEN_REPLACED,	  /* rotate: that was done, and its successor, in `token`, is valid */

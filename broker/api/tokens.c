@@ -154,6 +154,13 @@ static void change_refuse(struct api_request *request, const struct token_change
 		reply_error(request, 409, "idempotency_key_reused",
 			    "This Idempotency-Key was used for another token; use a new one.");
 		break;
+	case TOKEN_FULL:
+		snprintf(message, sizeof(message),
+			 "There are %d tokens. Give them an expiry: an ended one is removed after %d "
+			 "days.",
+			 TOKENS_MAX, TOKEN_KEEP_DAYS);
+		reply_error(request, 409, "too_many_tokens", message);
+		break;
 	case TOKEN_ENDED:
 		reply_error(request, 409, "token_ended",
 			    "This token was revoked or has expired, so there is nothing to rotate; "
@@ -204,7 +211,7 @@ static void tokens_changed(struct api *api)
 {
 	struct err err = { 0 };
 
-	if (auth_reload(api->auth, &err))
+	if (auth_update(api->auth, &err))
 		log_warning(NULL, "cannot reload the API tokens: %s; using those loaded before",
 			    err.text);
 	token_watch_check_all(api);

@@ -101,6 +101,15 @@ static int token_print_text(char text[TOKEN_TEXT_SIZE], const struct token *toke
 	return EXIT_OK;
 }
 
+static int token_full(void)
+{
+	fprintf(stderr,
+		"lessord: there are %d tokens; give them an expiry: an ended one is removed after "
+		"%d days\n",
+		TOKENS_MAX, TOKEN_KEEP_DAYS);
+	return EXIT_USAGE;
+}
+
 static int token_add(struct store *store, const struct command_line *o, const struct env *env)
 {
 	int role = o->role ? token_role_parse(o->role) : TOKEN_USER;
@@ -123,10 +132,13 @@ static int token_add(struct store *store, const struct command_line *o, const st
 		       expires ? expires + change.now_ms : 0, text, &change.token, &err) < 0)
 		return command_line_fail(&err, EXIT_USAGE);
 	TEXT_SET(change.token.label, o->label);
-	if (token_change_run(store, &change, &is_unsure, &err) < 0) {
+	code = token_change_run(store, &change, &is_unsure, &err);
+	if (code < 0 || change.result != TOKEN_DONE)
 		explicit_bzero(text, sizeof(text));
+	if (code < 0)
 		return command_line_fail(&err, EXIT_STORE);
-	}
+	if (change.result != TOKEN_DONE)
+		return token_full();
 	return token_print_text(text, &change.token);
 }
 
@@ -155,6 +167,8 @@ static int rotate_refuse(const struct token_change *change)
 
 	if (change->result == TOKEN_NOT_FOUND)
 		return token_unknown();
+	if (change->result == TOKEN_FULL)
+		return token_full();
 	if (change->result == TOKEN_REPLACED)
 		fprintf(stderr, "lessord: token %s was rotated already; its successor is %s\n",
 			change->id, change->token.id);

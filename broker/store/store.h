@@ -547,6 +547,11 @@ int store_token_revoke(struct store *store, const char *id, int64_t now_ms, stru
 int store_token_expire(struct store *store, const char *id, int64_t expires_ms, struct err *err);
 /* Notes a use, unless one is known of the minute before it. */
 int store_token_used(struct store *store, const char *id, int64_t used_ms, struct err *err);
+/*
+ * Removes up to `limit` that were revoked, or expired, before `before_ms`. No daemon need read anything
+ * again: they grant nothing.
+ */
+int store_token_forget(struct store *store, int64_t before_ms, int limit, struct err *err);
 typedef void (*store_token_fn)(void *arg, const struct token *token);
 /* In the order in which they were made. */
 int store_token_each(struct store *store, store_token_fn fn, void *arg, struct err *err);
@@ -555,8 +560,12 @@ int store_token_page(struct store *store, const char *after, int limit, store_to
 		     void *arg, struct err *err);
 int store_token_get(struct store *store, const char *id, struct token *ret,
 		    struct err *err); /* 0, 1 none, -1 */
-/* Changes whenever a token is added, limited or revoked, by any process. */
+int store_token_count(struct store *store, int64_t *ret, struct err *err);
+/* Rises whenever a token is added, limited or revoked, by any process. */
 int store_token_epoch(struct store *store, int64_t *ret, struct err *err);
+/* In any order: those that changed after this epoch, as they are now. */
+int store_token_changed_each(struct store *store, int64_t after_epoch, store_token_fn fn, void *arg,
+			     struct err *err);
 
 /* ---- account facts that outlive a restart ------------------------------------------------ */
 

@@ -29,7 +29,7 @@ const struct store_table tables[TABLES] = {
 	{ "canceled", .key = "lease_id token", .rest = "owner org at_ms#" },
 	{ "token", .key = "id",
 	  .rest = "hash@ owner org role# created_ms# expires_ms# revoked_ms# used_ms# label "
-		  "rotated_from" },
+		  "rotated_from changed#" },
 	{ "price", .key = "account type location",
 	  .rest = "hour_micros# currency available# at_ms# month_micros# unit_ms# minimum_ms#" },
 	{ "pause", .key = "account", .rest = "until_ms#" },

@@ -5,6 +5,8 @@
 #include "store/rows.h"
 #include "util/alloc.h"
 
+/* In a transaction that has raised it. */
+#define EPOCH "(SELECT number FROM meta WHERE key = 'token_epoch')"
 #define COLUMNS                                                                            \
 	"id, hash, owner, org, role, created_ms, expires_ms, revoked_ms, used_ms, label, " \
 	"rotated_from"
@@ -31,6 +33,10 @@ int token_role_parse(const char *text)
 
 /* ---- changes ----------------------------------------------------------------------------- */
 
+/*
+ * Whoever raises it next waits for this transaction, so epochs are committed in their order: who has
+ * read the changes up to one misses none of them.
+ */
 static int raise_epoch(struct store *store, struct err *err)
 {
 	struct statement *stmt = store_prepare(store,
@@ -41,7 +47,6 @@ static int raise_epoch(struct store *store, struct err *err)
 	return stmt ? store_run(store, stmt, "raising the token epoch", err) : -1;
 }
 
-/* Whoever raises it next waits for this transaction. */
 int store_token_lock(struct store *store, struct err *err)
 {
 	return raise_epoch(store, err);
@@ -49,12 +54,14 @@ int store_token_lock(struct store *store, struct err *err)
 
 int store_token_add(struct store *store, const struct token *token, struct err *err)
 {
-	struct statement *stmt =
-		store_prepare(store,
-			      "INSERT INTO token(" COLUMNS ") "
-			      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-			      err);
+	struct statement *stmt;
 
+	if (raise_epoch(store, err))
+		return -1;
+	stmt = store_prepare(store,
+			     "INSERT INTO token(" COLUMNS ", changed) "
+			     "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, " EPOCH ")",
+			     err);
 	if (!stmt)
 		return -1;
 	bind_text(stmt, 1, token->id);
@@ -68,16 +75,19 @@ int store_token_add(struct store *store, const struct token *token, struct err *
 	bind_number(stmt, 9, token->used_ms);
 	bind_text(stmt, 10, token->label);
 	bind_text(stmt, 11, token->rotated_from);
-	return store_run(store, stmt, "adding a token", err) || raise_epoch(store, err) ? -1 : 0;
+	return store_run(store, stmt, "adding a token", err);
 }
 
 /* Sets ?2 of token ?1, if it is not revoked. 0, 1 none, -1. */
 static int valid_set(struct store *store, const char *sql, const char *id, int64_t ms,
 		     const char *doing, struct err *err)
 {
-	struct statement *stmt = store_prepare(store, sql, err);
+	struct statement *stmt;
 	int64_t changed;
 
+	if (raise_epoch(store, err))
+		return -1;
+	stmt = store_prepare(store, sql, err);
 	if (!stmt)
 		return -1;
 	bind_text(stmt, 1, id);
@@ -85,15 +95,13 @@ static int valid_set(struct store *store, const char *sql, const char *id, int64
 	if (store_run(store, stmt, doing, err))
 		return -1;
 	changed = store_changed(store, stmt, err);
-	if (changed <= 0)
-		return changed < 0 ? -1 : 1;
-	return raise_epoch(store, err);
+	return changed > 0 ? 0 : (changed < 0 ? -1 : 1);
 }
 
 int store_token_revoke(struct store *store, const char *id, int64_t now_ms, struct err *err)
 {
 	return valid_set(store,
-			 "UPDATE token SET revoked_ms = ?2 "
+			 "UPDATE token SET revoked_ms = ?2, changed = " EPOCH " "
 			 "WHERE id = ?1 AND revoked_ms = 0",
 			 id, now_ms, "revoking a token", err);
 }
@@ -101,9 +109,24 @@ int store_token_revoke(struct store *store, const char *id, int64_t now_ms, stru
 int store_token_expire(struct store *store, const char *id, int64_t expires_ms, struct err *err)
 {
 	return valid_set(store,
-			 "UPDATE token SET expires_ms = ?2 "
+			 "UPDATE token SET expires_ms = ?2, changed = " EPOCH " "
 			 "WHERE id = ?1 AND revoked_ms = 0",
 			 id, expires_ms, "limiting a token", err);
+}
+
+int store_token_forget(struct store *store, int64_t before_ms, int limit, struct err *err)
+{
+	struct statement *stmt = store_prepare(store,
+					       "DELETE FROM token WHERE id IN (SELECT id FROM token"
+					       " WHERE (revoked_ms > 0 AND revoked_ms < ?1)"
+					       " OR (expires_ms > 0 AND expires_ms < ?1) LIMIT ?2)",
+					       err);
+
+	if (!stmt)
+		return -1;
+	bind_number(stmt, 1, before_ms);
+	bind_number(stmt, 2, limit);
+	return store_run(store, stmt, "removing tokens", err);
 }
 
 int store_token_used(struct store *store, const char *id, int64_t used_ms, struct err *err)
@@ -170,6 +193,29 @@ int store_token_each(struct store *store, store_token_fn fn, void *arg, struct e
 					       err);
 
 	return stmt ? rows_read(store, stmt, fn, arg, err) : -1;
+}
+
+int store_token_changed_each(struct store *store, int64_t after_epoch, store_token_fn fn, void *arg,
+			     struct err *err)
+{
+	struct statement *stmt =
+		store_prepare(store, "SELECT " COLUMNS " FROM token WHERE changed > ?1", err);
+
+	if (!stmt)
+		return -1;
+	bind_number(stmt, 1, after_epoch);
+	return rows_read(store, stmt, fn, arg, err);
+}
+
+int store_token_count(struct store *store, int64_t *ret, struct err *err)
+{
+	struct statement *stmt = store_prepare(store, "SELECT count(*) FROM token", err);
+
+	if (!stmt || store_row(store, stmt, "counting the tokens", err))
+		return -1;
+	*ret = column_number(stmt, 0);
+	statement_end(stmt);
+	return 0;
 }
 
 int store_token_page(struct store *store, const char *after, int limit, store_token_fn fn,

@@ -8,6 +8,7 @@ import http.client
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -307,6 +308,66 @@ class LastAdmin(TokenCase):
         left = [t for t in (other["secret"], done["secret"]) if self.who(t).status == 200]
         self.assertEqual(len(left), 1)
         self.broker.admin = left[0]
+
+
+class Many(TokenCase):
+    MOST = 100000
+    DAY_MS = 86400000
+
+    def sql(self, text):
+        """Runs a statement in the database of the daemon; returns the first number of its result."""
+        with open(self.broker.home + "/conf", encoding="ascii") as file:
+            url = re.search("^url = (.*)$", file.read(), re.M)
+        if url:
+            done = subprocess.run(["psql", "-qXAt", url.group(1), "-c", text], check=True,
+                                  stdout=subprocess.PIPE, text=True).stdout
+            return int(done) if done.strip() else None
+        store = sqlite3.connect(self.broker.home + "/store", timeout=20)
+        with store:
+            row = store.execute(text).fetchone()
+        store.close()
+        return row[0] if row else None
+
+    def insert(self, first, count, expires_ms):
+        ident, digest = (("lpad(i::text, 16, '0')", "decode(repeat('00', 32), 'hex')")
+                         if is_postgresql() else ("printf('%016d', i)", "zeroblob(32)"))
+        self.sql("WITH RECURSIVE c(i) AS (SELECT %d UNION ALL SELECT i + 1 FROM c WHERE i < %d)"
+                 " INSERT INTO token(id, hash, owner, org, role, created_ms, expires_ms,"
+                 " revoked_ms, changed) SELECT %s, %s, 'many', 'many', 0, 1, %d, 0, 1 + (SELECT"
+                 " number FROM meta WHERE key = 'token_epoch') FROM c" % (
+                     first, first + count - 1, ident, digest, expires_ms))
+        self.sql("UPDATE meta SET number = number + 1 WHERE key = 'token_epoch'")
+
+    def count(self):
+        return self.sql("SELECT count(*) FROM token")
+
+    def test_most(self):
+        """Those that ended long ago make room; others do not, and the newest is known."""
+        now_ms = int(time.time() * 1000)
+        had = self.count()
+        self.insert(1, 1500, now_ms - 91 * self.DAY_MS)
+        self.insert(1501, self.MOST - 1500, now_ms - 89 * self.DAY_MS)
+        made = self.add()
+        self.assertEqual(self.who(made["secret"]).status, 200)
+        self.assertEqual(self.count(), self.MOST + had - 1000 + 1)
+        self.assertEqual(self.revoke(made["token"]["id"]).status, 200)
+        self.assertEqual(self.who(made["secret"]).status, 401)
+        made = self.add()
+        self.assertEqual(self.count(), self.MOST + had - 1500 + 2)
+        self.insert(self.MOST + 1, self.MOST - self.count(), 0)
+        # None of them is gone, and nothing more is added.
+        refused = self.add(status=409)
+        self.assertEqual(refused["error"], "too_many_tokens")
+        self.assertIn("expiry", refused["message"])
+        self.assertEqual(self.rotate(made["token"]["id"], 409)["error"], "too_many_tokens")
+        tool = self.tool("add", "--owner", "dave@example.com", code=2)
+        self.assertEqual(tool.stdout, "")
+        self.assertIn("there are 100000 tokens", tool.stderr)
+        self.assertEqual(self.count(), self.MOST)
+        for secret in (made["secret"], self.broker.admin, self.broker.alice):
+            self.assertEqual(self.who(secret).status, 200)
+        self.assertEqual(self.revoke(made["token"]["id"]).status, 200)
+        self.assertEqual(self.who(made["secret"]).status, 401)
 
 
 class Crashes(TokenCase):

@@ -245,7 +245,9 @@ const char pg_schema_16[] =
 const char pg_schema_17[] =
 	"ALTER TABLE token ADD COLUMN used_ms bigint NOT NULL DEFAULT 0,"
 	" ADD COLUMN label text COLLATE \"C\" NOT NULL DEFAULT '',"
-	" ADD COLUMN rotated_from text COLLATE \"C\" NOT NULL DEFAULT '';"
+	" ADD COLUMN rotated_from text COLLATE \"C\" NOT NULL DEFAULT '',"
+	" ADD COLUMN changed bigint NOT NULL DEFAULT 0;"
+	"CREATE INDEX token_changed ON token(changed);"
 	"ALTER TABLE lessor_schema ADD COLUMN event_offset bigint NOT NULL DEFAULT 0;"
 	"CREATE FUNCTION event_commit() RETURNS xid8 LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN"
 	" CAST(CAST(CAST(CAST(pg_current_xact_id() AS text) AS bigint) + event_offset AS text) AS xid8)"

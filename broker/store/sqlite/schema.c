@@ -348,13 +348,16 @@ static const char *const migrations[] = {
 	/* 16: what the owners of accounts tell others; of a file there is only one daemon */
 	"",
 	/*
-	 * 17: when a token was last used, what it is for, and the one that it replaces; and what
-	 * pruning needs (store/history.h): the ended leases by age, what refers to them, and what stays
-	 * of them in usage reports.
+	 * 17: when a token was last used, what it is for, the one that it replaces, and the epoch of its
+	 * last change, so that a daemon reads only what has changed; and what pruning needs
+	 * (store/history.h): the ended leases by age, what refers to them, and what stays of them in usage
+	 * reports.
 	 */
 	"ALTER TABLE token ADD COLUMN used_ms INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE token ADD COLUMN label TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE token ADD COLUMN rotated_from TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE token ADD COLUMN changed INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX token_changed ON token(changed);"
 	"CREATE TABLE past_usage("
 	" month_ms INTEGER NOT NULL, account TEXT NOT NULL, owner TEXT NOT NULL, org TEXT NOT NULL,"
 	" type TEXT NOT NULL, leases INTEGER NOT NULL, runtime_ms INTEGER NOT NULL,"
