@@ -20,10 +20,34 @@
 
 struct pair pair;
 int64_t pair_wait_ms = RELAY_WAIT_MS;
+uint32_t pair_write_ms;
 
 static char folder[64], path[96];
 static struct env env;
 static struct account *accounts[1];
+
+/* ---- the clock: the system's, and what was skipped --------------------------------------------- */
+
+static int64_t skipped_ms; /* the engine's thread reads it, too */
+static int64_t (*system_mono_ms)(void *data);
+
+static int64_t mono_ms(void *data)
+{
+	return system_mono_ms(data) + __atomic_load_n(&skipped_ms, __ATOMIC_RELAXED);
+}
+
+void pair_clock_skip(int64_t ms)
+{
+	__atomic_add_fetch(&skipped_ms, ms, __ATOMIC_RELAXED);
+}
+
+static void clock_make(void)
+{
+	env_system(&env);
+	system_mono_ms = env.mono_ms;
+	env.mono_ms = mono_ms;
+	skipped_ms = 0;
+}
 
 /* ---- a provider that never has anything ready ------------------------------------------------ */
 
@@ -214,6 +238,8 @@ static void node_start(struct daemon_node *node, const char *id)
 	api_config_init(&config);
 	assert_int_equal(api_new(&parts, &config, &node->api, &err), 0);
 	http_config_init(&http);
+	if (pair_write_ms)
+		http.write_ms = pair_write_ms;
 	node->server = http_server_new(pair.base, &http, &callbacks, node, &err);
 	listener = http_listen_tcp(node->server, "127.0.0.1", 0, NULL, 0, &err);
 	assert_non_null(listener);
@@ -273,14 +299,22 @@ static void broken(void *arg, const char *why)
 	abort();
 }
 
+struct store *pair_store(void)
+{
+	struct err err = { 0 };
+	struct store *tool = NULL;
+
+	assert_int_equal(store_open_tool(path, &env, &tool, &err), 0);
+	return tool;
+}
+
 static void token(const char *owner, enum token_role role, char text[TOKEN_TEXT_SIZE])
 {
 	struct err err = { 0 };
-	struct store *tool;
+	struct store *tool = pair_store();
 	struct token made;
 
 	assert_int_equal(token_make(&env, owner, "acme", role, 0, text, &made, &err), 0);
-	assert_int_equal(store_open_tool(path, &env, &tool, &err), 0);
 	assert_int_equal(store_token_add(tool, &made, &err), 0);
 	store_close(tool);
 }
@@ -327,7 +361,7 @@ int pair_setup(void **state)
 	pair.base = event_base_new_with_config(config);
 	event_config_free(config);
 	pair.guard = event_new(pair.base, -1, 0, on_guard, NULL);
-	env_system(&env);
+	clock_make();
 	engine_start();
 	node_start(&pair.a, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
 	node_start(&pair.b, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb");

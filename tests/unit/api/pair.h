@@ -65,6 +65,12 @@ struct pair {
 extern struct pair pair;
 /* For the next pair_setup: how long requests wait for an owner. */
 extern int64_t pair_wait_ms;
+/* For the next pair_setup: how long answers may go unread; 0: as by default. */
+extern uint32_t pair_write_ms;
+/* Added to the monotonic clock from now on. */
+void pair_clock_skip(int64_t ms);
+/* Another connection for writing to the database; the caller closes it. */
+struct store *pair_store(void);
 
 int pair_setup(void **state);
 int pair_teardown(void **state);
