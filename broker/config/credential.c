@@ -30,10 +30,23 @@ static uid_t daemon_user(const char *files)
 	return stat(dir, &st) ? 0 : st.st_uid;
 }
 
+/* What root can read, lessord need not: only systemd hands on a file of root's. */
+static int is_roots_alone(const struct stat *st, uid_t daemon)
+{
+	return geteuid() == 0 && st->st_uid == 0 && daemon != 0;
+}
+
 static int credential_check(const struct stat *st, const char *path, const char *files,
 			    const char *what, mode_t forbidden, struct err *err)
 {
-	if (st->st_uid != 0 && st->st_uid != geteuid() && st->st_uid != daemon_user(files))
+	uid_t daemon = daemon_user(files);
+
+	if ((forbidden & 0050) && is_roots_alone(st, daemon))
+		return err_set(err, ERR_REFUSED,
+			       "the %s file %s belongs to root, but lessord runs as user %u and cannot "
+			       "read it; run chown %u on it, or hand it over with LoadCredential",
+			       what, path, (unsigned)daemon, (unsigned)daemon);
+	if (st->st_uid != 0 && st->st_uid != geteuid() && st->st_uid != daemon)
 		return err_set(err, ERR_REFUSED,
 			       "the %s file %s belongs to user %u; it must"
 			       " belong to root or to the user of lessord",

@@ -87,6 +87,44 @@ static const struct {
 
 #define JOBS_MAX (ARRAY_LEN(local_jobs) + CONFIG_ACCOUNTS_MAX)
 
+/* ---- whose checks they are ----------------------------------------------------------------- */
+
+/* What does not need the secrets. */
+static int paths_load(struct doctor *d, struct config **ret, struct err *err)
+{
+	return config_load(d->line->config, CONFIG_FOR_STORE, ret, err) < 0 &&
+			       config_load(d->line->config, CONFIG_WITHOUT_TOKENS, ret, err) < 0 ?
+		       -1 :
+		       0;
+}
+
+/*
+ * Root can read what lessord cannot, and plugins are never run as root if lessord runs as somebody else.
+ * -1: this process is still root, and must look no further.
+ */
+static int user_become(struct doctor *d)
+{
+	struct config *config = NULL;
+	struct command_store store = { 0 };
+	struct err err = { 0 };
+	int rc;
+
+	if (geteuid() != 0 || paths_load(d, &config, &err) < 0)
+		return 0;
+	store.name = config->store_name;
+	store.files = config->store_files;
+	store.is_postgres = config_is_postgres(config);
+	rc = command_store_become(&store, &err);
+	config_free(config);
+	if (rc == 0)
+		return 0;
+	doctor_found(&d->findings, "permissions", NULL, DOCTOR_FAIL,
+		     "correct the directory of the database, or run this as the user of lessord; "
+		     "nothing else was examined",
+		     "%s", err.text);
+	return -1;
+}
+
 /* ---- configuration ------------------------------------------------------------------------- */
 
 /* Without the secrets, if they are what is wrong. 0: with all of them; 1: without tokens; -1. */
@@ -102,8 +140,7 @@ static int configuration_read(struct doctor *d)
 			     "token and CA files can be read, and by no other user");
 		return 0;
 	}
-	if (config_load(d->line->config, CONFIG_FOR_STORE, &d->config, &other) < 0 &&
-	    config_load(d->line->config, CONFIG_WITHOUT_TOKENS, &d->config, &other) < 0) {
+	if (paths_load(d, &d->config, &other) < 0) {
 		doctor_found(f, "configuration", NULL, DOCTOR_FAIL,
 			     "correct it; lessord --check-config checks it again", "%s",
 			     other.text);
@@ -112,8 +149,8 @@ static int configuration_read(struct doctor *d)
 	doctor_found(f, "configuration", NULL, DOCTOR_OK, NULL, "%s is valid", d->line->config);
 	if (err.kind == ERR_NOT_FOUND && !getenv("CREDENTIALS_DIRECTORY"))
 		doctor_found(f, "secrets", NULL, DOCTOR_SKIP,
-			     "only systemd provides them: run lessord doctor with systemd-run and "
-			     "the same LoadCredential",
+			     "only systemd provides them: systemd-run --pipe --uid=lessor -p "
+			     "LoadCredential=NAME:FILE lessord doctor",
 			     "%s", err.text);
 	else
 		doctor_found(f, "secrets", NULL, DOCTOR_FAIL,
@@ -165,21 +202,6 @@ static void accounts_prepare(struct doctor *d)
 	ca_unref(client.ca);
 	for (size_t i = 0; i < d->accounts.count; i++)
 		doctor_account_init(&d->checks[i], &d->base);
-}
-
-static void become_owner(struct doctor *d)
-{
-	struct command_store store = {
-		.name = d->config->store_name,
-		.files = d->config->store_files,
-		.is_postgres = config_is_postgres(d->config),
-	};
-	struct err err = { 0 };
-
-	if (command_store_become(&store, &err) < 0)
-		doctor_found(&d->findings, "permissions", NULL, DOCTOR_FAIL,
-			     "correct the directory of the database, and run this as its owner",
-			     "%s", err.text);
 }
 
 /* ---- threads ------------------------------------------------------------------------------- */
@@ -308,9 +330,8 @@ int doctor_command(const struct command_line *line)
 	pthread_mutex_init(&d->findings.lock, NULL);
 	jobs_init(d);
 	env_system(&d->base);
-	read = configuration_read(d);
+	read = user_become(d) < 0 ? -1 : configuration_read(d);
 	if (read >= 0) {
-		become_owner(d);
 		if (read == 0)
 			accounts_prepare(d);
 		else

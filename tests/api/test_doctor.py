@@ -25,6 +25,7 @@ def full_name(check):
 class Doctor(unittest.TestCase):
     def setUp(self):
         self.broker = Broker()
+        self.lessord = [self.broker.lessord]
         self.addCleanup(self.end)
         self.backups = self.broker.home + "/backups"
         os.mkdir(self.backups)
@@ -46,7 +47,7 @@ class Doctor(unittest.TestCase):
     def run_doctor(self, code, *words, env=None, seconds=40):
         began = time.monotonic()
         done = subprocess.run(
-            [self.broker.lessord, "doctor", "--config", self.broker.home + "/conf", "--backups",
+            [*self.lessord, "doctor", "--config", self.broker.home + "/conf", "--backups",
              self.backups, *words], check=False, text=True, timeout=60, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, **(env or {})))
         self.assertEqual(done.returncode, code, done)
@@ -160,6 +161,57 @@ class Doctor(unittest.TestCase):
         os.chmod(self.broker.home + "/token", 0o644)
         self.broken(["secrets"], "mode 0644", "0600",
                     ["reach hetzner", "clock hetzner", "credentials hetzner", "generation hetzner"])
+
+    def give_to(self, uid):
+        """As on an installation: what lessord uses is its user's, and root runs the doctor."""
+        self.stop()
+        plugins = self.broker.home + "/providers"
+        shutil.copytree(os.environ["LESSOR_PROVIDERS"], plugins)
+        self.broker.edit("providers = " + os.environ["LESSOR_PROVIDERS"], "providers = " + plugins)
+        self.owned = [os.path.join(folder, name) for folder, folders, files
+                      in os.walk(self.broker.home) if not folder.startswith(plugins)
+                      for name in folders + files if name not in ("providers", "conf")]
+        self.owned.append(self.broker.home)
+        for path in self.owned:
+            os.chown(path, uid, uid)
+
+    def calls(self):
+        return self.broker.sim("GET", "/_sim/calls")
+
+    @sqlite_only("the database server is of another user")
+    @unittest.skipIf(os.geteuid(), "only root becomes another user")
+    def test_root_judges_as_the_user_of_lessord(self):
+        uid = 65534
+        self.give_to(uid)
+        self.healthy()
+        skipped = ["reach hetzner", "clock hetzner", "credentials hetzner", "generation hetzner"]
+        token = self.broker.home + "/token"
+        os.chown(token, 0, 0)
+        self.broken(["secrets"], "Permission denied", "0600", skipped)
+        checked = subprocess.run([self.broker.lessord, "--check-config", "--config",
+                                  self.broker.home + "/conf"], check=False, text=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.assertEqual(checked.returncode, 2, checked)
+        self.assertIn("belongs to root, but lessord runs as user %d" % uid, checked.stdout)
+        # Readable, in a directory that is not.
+        private = self.broker.home + "/private"
+        os.mkdir(private, 0o700)
+        os.rename(token, private + "/token")
+        os.chown(private + "/token", uid, uid)
+        self.broker.edit("token_file = " + token, "token_file = " + private + "/token")
+        self.broken(["secrets"], "Permission denied", "0600", skipped)
+        # Nothing is run as root if that user cannot be taken on.
+        os.chown(private, uid, uid)
+        self.healthy()
+        before = self.calls()
+        self.lessord = ["setpriv", "--bounding-set", "-setuid,-setgid", self.broker.lessord]
+        checks = self.doctor(1)
+        self.assertEqual([full_name(c) for c in checks], ["permissions"])
+        self.assertIn("cannot switch to user %d" % uid, checks[0]["seen"])
+        self.assertEqual(self.calls(), before)
+        for path in self.owned:
+            if os.path.exists(path):
+                self.assertEqual(os.stat(path).st_uid, uid, path)
 
     def test_an_invalid_configuration(self):
         self.broker.edit("poll = 50ms", "pol = 50ms")
