@@ -11,7 +11,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from daemons import Group  # noqa: E402
-from harness import cli_body, cluster, until  # noqa: E402
+from harness import PATIENCE, cli_body, cluster, until  # noqa: E402
 from sse import Follower  # noqa: E402
 
 LATE = ("INSERT INTO event(lease, at_ms, kind, text) SELECT n, created_ms, 'test.late', ''"
@@ -77,8 +77,10 @@ class Order(unittest.TestCase):
         member = self.group.first
         for lease in member.ask("GET", "/v1/leases?limit=500", member.alice).json["leases"]:
             member.ask("POST", "/v1/leases/%s/release" % lease["id"], member.alice, {"delete": True})
+        # After a delete whose answer was lost with its daemon, absence is seen twice in a minute.
         until(lambda: all(lease["cleanup"]["state"] == "done" for lease in member.ask(
-            "GET", "/v1/leases?limit=500", member.alice).json["leases"]), why=self.group.said)
+            "GET", "/v1/leases?limit=500", member.alice).json["leases"]), 3 * PATIENCE,
+              why=self.group.said)
 
     def kill_and_hold(self, killed, lease):
         """The numbers of the events that were committed late."""

@@ -345,12 +345,7 @@ class Killed(unittest.TestCase):
             done.set()
             for one in loads:
                 one.join(60)
-        # What was cut off between create and release ends by itself, as it would for a client.
-        for lease in broker.ask("GET", "/v1/admin/leases?limit=500", broker.admin).json["leases"]:
-            broker.ask("POST", "/v1/admin/leases/%s/release" % lease["id"], broker.admin,
-                       {"delete": True})
-        until(lambda: all(l["cleanup"]["state"] == "done" for l in broker.ask(
-            "GET", "/v1/admin/leases?limit=500", broker.admin).json["leases"]))
+        # Of what was cut off, events may still come; all before this one are settled.
         everything = Stream(broker.port, broker.admin, query="?after=0")
         self.addCleanup(everything.close)
         self.assertEqual(everything.next()[0], "hello")
