@@ -10,6 +10,7 @@
 #include "api/contract_classes.h"
 #include "api/events.h"
 #include "api/handlers.h"
+#include "api/lease_figures.h"
 #include "api/queue_view.h"
 #include "api/not_offered.h"
 #include "api/reply.h"
@@ -102,6 +103,7 @@ void api_free(struct api *api)
 	buf_fini(&api->out);
 	cache_free(api->cache);
 	queue_view_fini(api);
+	lease_figures_stop(api);
 	free(api->answers);
 	free(api);
 }
@@ -292,6 +294,31 @@ static int token_refuse(struct api *api, const struct http_exchange *ex, enum au
 }
 
 /*
+ * Who opened a listener for the metrics alone wants whoever can reach it to read them, if that is from
+ * this machine.
+ */
+static int is_local_metrics(const struct http_exchange *ex)
+{
+	const struct http_peer *peer = http_exchange_peer(ex);
+
+	return peer->purpose == API_FOR_METRICS && (peer->is_loopback || peer->is_unix);
+}
+
+/* The route of a request, as route_find. */
+static const struct route *route_of(const struct http_exchange *ex, unsigned *ret_methods,
+				    char param[ROUTE_PARAM_SIZE])
+{
+	const struct http_head *head = http_exchange_head(ex);
+
+	if (http_exchange_peer(ex)->purpose == API_FOR_METRICS &&
+	    strcmp(head->path, "/metrics") != 0) {
+		*ret_methods = 0;
+		return NULL;
+	}
+	return route_find(head->method, head->path, ret_methods, param);
+}
+
+/*
  * What is decided by the head alone: may the caller have this route? -1: the answer is in the
  * rule.
  */
@@ -303,7 +330,7 @@ static int head_check(struct api *api, const struct http_exchange *ex, int is_wh
 	if (!origin_is_ours(http_exchange_head(ex)))
 		return head_refuse(rule, 403, "origin_not_allowed",
 				   "Requests from web pages of other origins are refused.");
-	if (route->roles == ROLE_ANYONE)
+	if (route->roles == ROLE_ANYONE || is_local_metrics(ex))
 		return 0;
 	result = token_check(api, ex, is_whole, caller);
 	if (result != AUTH_OK)
@@ -355,8 +382,7 @@ void api_handle(struct http_exchange *ex, void *user)
 
 	if (api->relay)
 		queue_view_forget(api);
-	request.route = route_find(request.head->method, request.head->path, &methods,
-				   request.param);
+	request.route = route_of(ex, &methods, request.param);
 	request.answered =
 		api->answers[request.route ? (size_t)(request.route - route_table) : route_count];
 	if (!request.route && !methods &&
@@ -395,7 +421,7 @@ void api_head(const struct http_exchange *ex, struct http_body_rule *rule, void 
 	char param[ROUTE_PARAM_SIZE];
 	unsigned methods;
 
-	route = route_find(head->method, head->path, &methods, param);
+	route = route_of(ex, &methods, param);
 	if (rule->max > BODY_MAX)
 		rule->max = BODY_MAX;
 	if (route && head_check(api, ex, 0, route, &caller, rule) == 0) {

@@ -74,6 +74,9 @@ struct api_usd_rate {
 };
 
 /* A plain value. The comments give the defaults that api_config_init sets. */
+/* What a listener is for (http_listener_set_purpose). */
+enum api_purpose { API_FOR_ALL, API_FOR_METRICS };
+
 struct api_config {
 	char service[32];		/* "lessor": what /v1/health says */
 	char version[32];		/* "": for metrics and the OpenAPI reader */
@@ -123,6 +126,7 @@ struct api_parts {
 	struct daemons_source daemons; /* for /v1/daemons and the metrics; zeroed: shows none */
 	const char *store; /* for changes of tokens (api/token_desk.h); NULL: they are refused */
 	const char *store_path; /* of the database's file, for the metrics; NULL: none */
+	const char *backups;	/* the directory of its backups; NULL: none */
 };
 
 /*

@@ -48,6 +48,8 @@
 	  "Size of the database file and its log. None with PostgreSQL.") \
 	X(store_free_bytes, gauge, DAEMON, "", \
 	  "Free space on the file system of the database. None with PostgreSQL.") \
+	X(store_backup_timestamp_seconds, gauge, DAEMON, "", \
+	  "When the newest backup was made. None if there is none, and with PostgreSQL.") \
 	X(clock_suspect, gauge, DAEMON, "", \
 	  "1 if the wall clock is in doubt: nothing ends by time.") \
 	X(engine_round_duration_seconds, histogram, DAEMON, "", \
@@ -60,7 +62,27 @@
 	X(leases_queued, gauge, SHARED, "", "Leases that wait for capacity.") \
 	X(leases_queued_oldest_seconds, gauge, SHARED, "", \
 	  "How long the oldest of them has waited.") \
-	X(leases_attention, gauge, SHARED, "", "Leases that need operator action.") \
+	X(leases, gauge, SHARED, "account,state", \
+	  "Open leases: live ones, and ended ones of which something is or may be left.") \
+	X(leases_owed, gauge, SHARED, "account", \
+	  "Ended leases that are to be cleaned up, those in attention included.") \
+	X(leases_owed_oldest_seconds, gauge, SHARED, "account", \
+	  "How long ago the first of them ended.") \
+	X(leases_owed_price_per_hour, gauge, SHARED, "account", \
+	  "Sum of their hourly prices, in the account's currency.") \
+	X(leases_retained, gauge, SHARED, "account", "Leases that keep their machine.") \
+	X(leases_retained_oldest_seconds, gauge, SHARED, "account", \
+	  "How long ago the first of them ended.") \
+	X(leases_retained_price_per_hour, gauge, SHARED, "account", \
+	  "Sum of their hourly prices, in the account's currency.") \
+	X(leases_attention, gauge, SHARED, "account,class", \
+	  "Leases that need operator action, by the class of the reason.") \
+	X(month_reserved, gauge, SHARED, "account", \
+	  "Money of this month (UTC) that is reserved for leases.") \
+	X(month_settled, gauge, SHARED, "account", \
+	  "Money of this month that has been billed, of what is gone.") \
+	X(month_limit, gauge, DAEMON, "account", \
+	  "The limit of the two; without an account, of all. None if there is no limit.") \
 	X(leases_without_account, gauge, SHARED, "", \
 	  "Leases that may cost money in accounts that are not configured.") \
 	X(lease_ready_duration_seconds, histogram, DAEMON, "account,type", \

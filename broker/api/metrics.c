@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/handlers.h"
+#include "api/lease_figures.h"
 #include "api/lookup.h"
 #include "api/metric.h"
 #include "api/metrics_process.h"
@@ -11,6 +12,7 @@
 #include "api/reply.h"
 #include "api/standing.h"
 #include "engine/timings.h"
+#include "store/backup.h"
 #include "util/alloc.h"
 
 static const char *const status_classes[] = { "", "1xx", "2xx", "3xx", "4xx", "5xx" };
@@ -371,13 +373,115 @@ static void limit_metrics(struct buf *out, struct api_request *request)
 	metric_add_milli(out, METRIC_leases_queued_oldest_seconds, oldest_ms);
 }
 
-static void attention_metrics(struct buf *out, const struct api *api)
+struct remains_metrics {
+	enum metric count, oldest, price;
+	size_t at; /* in struct lease_figures */
+};
+
+static void remains_metrics(struct buf *out, const struct lease_figures *rows, size_t count,
+			    const struct remains_metrics *m, int64_t now_ms)
+{
+	const enum metric metrics[] = { m->count, m->oldest, m->price };
+
+	for (size_t k = 0; k < ARRAY_LEN(metrics); k++) {
+		metric_head(out, metrics[k]);
+		for (size_t i = 0; i < count; i++) {
+			const struct lease_remains *remains =
+				(const void *)((const char *)&rows[i] + m->at);
+			int64_t age_ms = remains->oldest_ms ? now_ms - remains->oldest_ms : 0;
+			const int64_t milli[] = { remains->count * 1000, age_ms < 0 ? 0 : age_ms,
+						  remains->hour_micros / 1000 };
+
+			metric_put_milli(out, metrics[k], milli[k], rows[i].account);
+		}
+	}
+}
+
+static void state_metrics(struct buf *out, const struct lease_figures *rows, size_t count)
+{
+	metric_head(out, METRIC_leases);
+	for (size_t i = 0; i < count; i++) {
+		for (size_t k = 0; k < FIGURES_STATES; k++)
+			metric_put(out, METRIC_leases, rows[i].states[k], rows[i].account,
+				   k == FIGURES_QUEUED ? "queued" :
+							 lease_state_name((enum lease_state)k));
+	}
+	metric_head(out, METRIC_leases_attention);
+	for (size_t i = 0; i < count; i++) {
+		for (uint32_t k = 0; k < FIGURES_CLASSES; k++) {
+			/* Only those that occur, and one that shows that there is none. */
+			if (rows[i].attention[k] || k == 0)
+				metric_put(out, METRIC_leases_attention, rows[i].attention[k],
+					   rows[i].account, k ? error_class_name(k) : "none");
+		}
+	}
+}
+
+static void lease_metrics(struct buf *out, struct api *api)
+{
+	static const struct remains_metrics owed = { METRIC_leases_owed,
+						     METRIC_leases_owed_oldest_seconds,
+						     METRIC_leases_owed_price_per_hour,
+						     offsetof(struct lease_figures, owed) };
+	static const struct remains_metrics retained = { METRIC_leases_retained,
+							 METRIC_leases_retained_oldest_seconds,
+							 METRIC_leases_retained_price_per_hour,
+							 offsetof(struct lease_figures, retained) };
+	size_t count;
+	const struct lease_figures *rows = lease_figures_read(api, &count);
+
+	if (!rows)
+		return;
+	state_metrics(out, rows, count);
+	remains_metrics(out, rows, count, &owed, api_now_ms(api));
+	remains_metrics(out, rows, count, &retained, api_now_ms(api));
+}
+
+/* What the months' limits are about. Without an account: of all. */
+static void month_metrics(struct buf *out, const struct api *api)
+{
+	size_t count = api->parts.account_count + 1;
+	auto_free struct store_spend *spend = xcalloc(count, sizeof(*spend));
+	const enum metric metrics[] = { METRIC_month_reserved, METRIC_month_settled,
+					METRIC_month_limit };
+
+	for (size_t i = 0; i < count; i++) {
+		spend[i].month_ms = cost_month_ms(api_now_ms(api));
+		if (store_spend_get(api->parts.reader, "", "",
+				    i ? api->parts.accounts[i - 1]->config.name : "", &spend[i], 1,
+				    NULL))
+			return;
+	}
+	for (size_t k = 0; k < ARRAY_LEN(metrics); k++) {
+		metric_head(out, metrics[k]);
+		for (size_t i = 0; i < count; i++) {
+			const char *account = i ? api->parts.accounts[i - 1]->config.name : "";
+			const struct limits_for limits = limits_of(&api->config.limits, "", "",
+								   account);
+			const struct store_money *money = i ? &spend[i].account : &spend[i].all;
+			const int64_t micros[] = {
+				money->reserved_micros, money->settled_micros,
+				limits.max_month_micros[i ? LIMIT_ACCOUNT : LIMIT_TOTAL]
+			};
+
+			if (metrics[k] != METRIC_month_limit || micros[k])
+				metric_put_milli(out, metrics[k], micros[k] / 1000, account);
+		}
+	}
+}
+
+static void backup_metrics(struct buf *out, const struct api *api)
+{
+	int64_t at_s = api->parts.backups ? store_backup_newest(api->parts.backups) : 0;
+
+	if (at_s > 0)
+		metric_add(out, METRIC_store_backup_timestamp_seconds, at_s);
+}
+
+static void stranded_metrics(struct buf *out, const struct api *api)
 {
 	struct stranded stranded = { .api = api };
-	int64_t attention;
 
-	if (store_attention_count(api->parts.reader, &attention, NULL) == 0)
-		metric_add(out, METRIC_leases_attention, attention);
 	if (store_account_each(api->parts.reader, stranded_add, &stranded, NULL) == 0)
 		metric_add(out, METRIC_leases_without_account, stranded.count);
 }
@@ -396,7 +500,10 @@ void metrics_show(struct api_request *request)
 	generation_metrics(out, api);
 	metrics_of_process(out);
 	metrics_of_store(out, api->parts.store_path);
-	attention_metrics(out, api);
+	backup_metrics(out, api);
+	lease_metrics(out, request->api);
+	month_metrics(out, api);
+	stranded_metrics(out, api);
 	route_metrics(out, api);
 	refusal_metrics(out, api);
 	early_metrics(out, api->engine_queue);

@@ -50,10 +50,11 @@ struct api {
 	struct event *watch_timer;     /* NULL before the first; pending while there are any */
 	struct event_feed *event_feed; /* events.c; NULL before the first stream */
 	struct token_desk *token_desk;
-	size_t token_jobs;	       /* changes of tokens that wait for it */
-	struct event *uses_timer;      /* NULL before the first use of a token */
-	struct cache *cache;	       /* rendered leases */
-	struct queue_view *queue_view; /* queue_view.c; NULL: not needed yet */
+	size_t token_jobs;		 /* changes of tokens that wait for it */
+	struct event *uses_timer;	 /* NULL before the first use of a token */
+	struct cache *cache;		 /* rendered leases */
+	struct queue_view *queue_view;	 /* queue_view.c; NULL: not needed yet */
+	struct lease_count *lease_count; /* lease_figures.c; NULL: not needed yet */
 	/* Reused, so that a read allocates nothing. */
 	struct buf out;
 	struct lease lease;

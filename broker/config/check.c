@@ -12,6 +12,9 @@
 #define MINUTE_MS INT64_C(60000)
 #define DAY_MS INT64_C(86400000)
 
+#ifndef LESSOR_BACKUP_DIR
+#define LESSOR_BACKUP_DIR "/var/backups/lessor"
+#endif
 #ifndef LESSOR_PROVIDER_DIR
 #define LESSOR_PROVIDER_DIR "/usr/lib/lessor/providers"
 #endif
@@ -33,6 +36,7 @@ void config_defaults(struct config *c)
 {
 	store_section_defaults(c);
 	snprintf(c->providers, sizeof(c->providers), "%s", LESSOR_PROVIDER_DIR);
+	snprintf(c->backups, sizeof(c->backups), "%s", LESSOR_BACKUP_DIR);
 	c->log_format = LOG_HUMAN;
 	c->log_level = LOG_LEVEL_INFO;
 	c->create_wait_ms = 90000;
@@ -59,6 +63,24 @@ void config_defaults(struct config *c)
 	c->limits.max_idle_ms = DAY_MS;
 }
 
+static int listener_check(const struct config *c, const struct config_listen *l, struct err *err)
+{
+	if (l->family == CONFIG_TCP && !l->is_loopback && !c->tls_certificate[0] && !c->behind_proxy)
+		return err_set(err, ERR_REFUSED,
+			       "%s:%d: %s is not a loopback address, and"
+			       " tokens would cross the network unencrypted; set"
+			       " tls_certificate and tls_key, or behind_proxy = yes if a"
+			       " proxy terminates TLS",
+			       c->path, l->line, l->address);
+	return 0;
+}
+
+static int is_same_address(const struct config_listen *a, const struct config_listen *b)
+{
+	return a->family == b->family && a->port == b->port && (a->port || a->path[0]) &&
+	       strcmp(a->address, b->address) == 0 && strcmp(a->path, b->path) == 0;
+}
+
 static int listeners_check(struct config *c, struct err *err)
 {
 	if (c->listen_count == 0) {
@@ -74,25 +96,21 @@ static int listeners_check(struct config *c, struct err *err)
 	for (int i = 0; i < c->listen_count; i++) {
 		const struct config_listen *l = &c->listen[i];
 
-		if (l->family == CONFIG_TCP && !l->is_loopback && !c->tls_certificate[0] &&
-		    !c->behind_proxy)
-			return err_set(err, ERR_REFUSED,
-				       "%s:%d: %s is not a loopback address, and"
-				       " tokens would cross the network unencrypted; set"
-				       " tls_certificate and tls_key, or behind_proxy = yes if a"
-				       " proxy terminates TLS",
-				       c->path, l->line, l->address);
+		if (listener_check(c, l, err))
+			return -1;
 		for (int k = 0; k < i; k++) {
-			const struct config_listen *o = &c->listen[k];
-
-			if (o->family == l->family && o->port == l->port && (l->port || l->path[0]) &&
-			    strcmp(o->address, l->address) == 0 && strcmp(o->path, l->path) == 0)
+			if (is_same_address(&c->listen[k], l))
 				return err_set(err, ERR_INVALID,
 					       "%s:%d: the same address is already in `listen`",
 					       c->path, l->line);
 		}
+		if (c->has_listen_metrics && is_same_address(&c->listen_metrics, l))
+			return err_set(err, ERR_INVALID,
+				       "%s:%d: the address of `listen_metrics` is also in `listen`; the "
+				       "metrics are there, too",
+				       c->path, c->listen_metrics.line);
 	}
-	return 0;
+	return c->has_listen_metrics ? listener_check(c, &c->listen_metrics, err) : 0;
 }
 
 /* The file may set only one of the two. */

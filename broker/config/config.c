@@ -390,6 +390,8 @@ static int line_handle(void *arg, const char *section, const char *name, const c
 	}
 	for (; listeners < r->config->listen_count; listeners++)
 		r->config->listen[listeners].line = r->line;
+	if (r->config->has_listen_metrics && !r->config->listen_metrics.line)
+		r->config->listen_metrics.line = r->line;
 	return 1;
 }
 

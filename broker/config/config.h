@@ -107,11 +107,14 @@ struct config {
 	/* [server] */
 	struct config_listen listen[CONFIG_LISTENERS_MAX];
 	int listen_count;	/* > 0 */
+	struct config_listen listen_metrics; /* for the metrics alone */
+	int has_listen_metrics;
 	char socket_group[33];	/* of Unix sockets; "": that of the process */
 	char store[256];	/* the path of the database; "" with PostgreSQL */
 	char advertise[112];	/* HOST:PORT, where other daemons reach this one; "": as listened */
 	char peer_ca_file[256]; /* of other daemons' certificates; "": the system's */
 	char providers[256];	/* directory of the plugins */
+	char backups[256];	/* directory of the backups, to know their age */
 	int log_format;		/* enum log_format */
 	int log_level;		/* enum log_level */
 	char tls_certificate[256];	/* both or neither */

@@ -34,6 +34,14 @@ static int listen_set(void *section, const char *value, struct err *err)
 	return more;
 }
 
+static int listen_metrics_set(void *section, const char *value, struct err *err)
+{
+	struct config *c = section;
+
+	c->has_listen_metrics = 1;
+	return value_listen(value, &c->listen_metrics, err);
+}
+
 static int hosts_set(void *section, const char *value, struct err *err)
 {
 	struct config *c = section;
@@ -163,18 +171,32 @@ static int token_set(void *section, const char *value, struct err *err)
 
 /* ---- values as text ------------------------------------------------------------------ */
 
-static int listen_show(const void *section, int i, char *out, size_t size)
+static void address_show(const struct config_listen *l, char *out, size_t size)
 {
-	const struct config *c = section;
-	const struct config_listen *l = &c->listen[i];
-
-	if (i >= c->listen_count)
-		return 0;
 	if (l->family == CONFIG_UNIX)
 		snprintf(out, size, "unix:%s", l->path);
 	else
 		snprintf(out, size, strchr(l->address, ':') ? "[%s]:%u" : "%s:%u", l->address,
 			 l->port);
+}
+
+static int listen_show(const void *section, int i, char *out, size_t size)
+{
+	const struct config *c = section;
+
+	if (i >= c->listen_count)
+		return 0;
+	address_show(&c->listen[i], out, size);
+	return 1;
+}
+
+static int listen_metrics_show(const void *section, int i, char *out, size_t size)
+{
+	const struct config *c = section;
+
+	if (i > 0 || !c->has_listen_metrics)
+		return 0;
+	address_show(&c->listen_metrics, out, size);
 	return 1;
 }
 
@@ -272,11 +294,13 @@ static int types_show(const void *section, int i, char *out, size_t size)
 /* A duration of 0 means "do not wait"; a limit of 0 means "none". */
 static const struct key keys[] = {
 	OWN(SECTION_SERVER, "listen", 1, listen_set, listen_show),
+	OWN(SECTION_SERVER, "listen_metrics", 0, listen_metrics_set, listen_metrics_show),
 	SERVER("socket_group", KEY_NAME, socket_group, 0, 0),
 	SERVER("store", KEY_PATH, store, 0, 0),
 	OWN(SECTION_SERVER, "advertise", 0, advertise_set, advertise_show),
 	SERVER("peer_ca_file", KEY_PATH, peer_ca_file, 0, 0),
 	SERVER("providers", KEY_PATH, providers, 0, 0),
+	SERVER("backups", KEY_PATH, backups, 0, 0),
 	OWN(SECTION_SERVER, "log", 0, log_set, log_show),
 	OWN(SECTION_SERVER, "log_level", 0, log_level_set, log_level_show),
 	SERVER("tls_certificate", KEY_PATH, tls_certificate, 0, 0),

@@ -189,7 +189,6 @@ static int doctor_read(int argc, char **argv, struct command_line *c, struct err
 		{ 0 },
 	};
 
-	c->backups = LESSOR_BACKUP_DIR;
 	return options_read(options, &mode, argc, argv, c, err);
 }
 

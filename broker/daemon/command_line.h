@@ -45,7 +45,7 @@ struct command_line {
 	const char *provider;  /* DO_DUMP */
 	const char *store;     /* token, backup: overrides the configuration; may be NULL */
 	const char *target;    /* DO_BACKUP; set */
-	const char *backups;   /* DO_DOCTOR: the directory of the backups; set */
+	const char *backups;   /* DO_DOCTOR: the directory of the backups; NULL: as configured */
 	int is_json;	       /* DO_DOCTOR */
 	const char *from, *to; /* DO_MIGRATE; `from` is set, `to` may be NULL */
 	const char *owner, *org, *role, *label; /* DO_TOKEN_ADD; owner is set */

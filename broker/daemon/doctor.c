@@ -57,14 +57,19 @@ static void job_permissions(struct doctor_job *job)
 	doctor_permissions(job->doctor->config, &job->doctor->findings);
 }
 
+static const char *backups_of(const struct doctor *d)
+{
+	return d->line->backups ? d->line->backups : d->config->backups;
+}
+
 static void job_disk(struct doctor_job *job)
 {
-	doctor_disk(job->doctor->config, job->doctor->line->backups, &job->doctor->findings);
+	doctor_disk(job->doctor->config, backups_of(job->doctor), &job->doctor->findings);
 }
 
 static void job_backup(struct doctor_job *job)
 {
-	doctor_backup(job->doctor->config, job->doctor->line->backups, &job->doctor->findings);
+	doctor_backup(job->doctor->config, backups_of(job->doctor), &job->doctor->findings);
 }
 
 static void job_tls(struct doctor_job *job)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/doctor_local.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 
 #include "daemon/crash_report.h"
 #include "daemon/tls.h"
+#include "store/backup.h"
 #include "store/store.h"
 #include "store/survey.h"
 #include "util/alloc.h"
@@ -212,50 +212,25 @@ void doctor_disk(const struct config *config, const char *backups, struct doctor
 		one_disk(backups, "the backups", findings);
 }
 
-/* The newest copy of leases in the directory; 0: none; -1 with errno. */
-static time_t newest_backup(const char *dir)
-{
-	DIR *folder = opendir(dir);
-	struct dirent *entry;
-	time_t newest = 0;
-
-	if (!folder)
-		return -1;
-	while ((entry = readdir(folder))) {
-		size_t len = strlen(entry->d_name);
-		struct stat st;
-
-		if (len < 3 || strcmp(entry->d_name + len - 3, ".db") != 0 ||
-		    (len >= 8 && strcmp(entry->d_name + len - 8, "-runs.db") == 0) ||
-		    fstatat(dirfd(folder), entry->d_name, &st, 0) < 0)
-			continue;
-		if (S_ISREG(st.st_mode) && st.st_mtime > newest)
-			newest = st.st_mtime;
-	}
-	closedir(folder);
-	return newest;
-}
-
 void doctor_backup(const struct config *config, const char *backups,
 		   struct doctor_findings *findings)
 {
 	static const char *const enable =
-		"systemctl enable --now lessord-backup.timer, or name your directory with --backups";
-	time_t newest;
-	int64_t age_s;
+		"systemctl enable --now lessord-backup.timer, or name your directory with `backups` in [server]";
+	int64_t newest, age_s;
 
 	if (config_is_postgres(config)) {
 		doctor_found(findings, "backup", NULL, DOCTOR_SKIP, NULL,
 			     "PostgreSQL's own tools back it up");
 		return;
 	}
-	newest = newest_backup(backups);
+	newest = store_backup_newest(backups);
 	if (newest <= 0) {
 		doctor_found(findings, "backup", NULL, DOCTOR_WARN, enable, "no backup in %s%s%s",
 			     backups, newest < 0 ? ": " : "", newest < 0 ? strerror(errno) : "");
 		return;
 	}
-	age_s = (int64_t)(time(NULL) - newest);
+	age_s = (int64_t)time(NULL) - newest;
 	doctor_found(findings, "backup", NULL, age_s > BACKUP_WARN_S ? DOCTOR_WARN : DOCTOR_OK,
 		     age_s > BACKUP_WARN_S ? "see: journalctl -u lessord-backup" : NULL,
 		     "the newest in %s is %" PRId64 " hours old", backups, age_s / 3600);

@@ -96,6 +96,23 @@ static int is_passed(const struct daemon *d, const struct config_listen *l)
 	return 0;
 }
 
+static int listen_one(struct daemon *d, const struct config_listen *l, gid_t gid,
+		      enum api_purpose purpose, struct err *err)
+{
+	const struct config *c = d->config;
+	struct http_listener *made;
+
+	if (l->family == CONFIG_UNIX)
+		made = http_listen_unix(d->server, l->path, gid, err);
+	else
+		made = http_listen_tcp(d->server, l->address, l->port, d->tls, c->behind_proxy, err);
+	if (!made)
+		return l->line ? err_prefix(err, "%s:%d: ", c->path, l->line) : -1;
+	http_listener_set_purpose(made, purpose);
+	listener_add(d, made, purpose == API_FOR_METRICS ? ", for metrics only" : "");
+	return 0;
+}
+
 static int listen_file(struct daemon *d, int passed, struct err *err)
 {
 	const struct config *c = d->config;
@@ -105,19 +122,15 @@ static int listen_file(struct daemon *d, int passed, struct err *err)
 		return -1;
 	for (int i = 0; i < c->listen_count; i++) {
 		const struct config_listen *l = &c->listen[i];
-		struct http_listener *made;
 
-		if (passed && (l->line == 0 || is_passed(d, l)))
-			continue;
-		if (l->family == CONFIG_UNIX)
-			made = http_listen_unix(d->server, l->path, gid, err);
-		else
-			made = http_listen_tcp(d->server, l->address, l->port, d->tls, c->behind_proxy, err);
-		if (!made)
-			return l->line ? err_prefix(err, "%s:%d: ", c->path, l->line) : -1;
-		listener_add(d, made, "");
+		if (!(passed && (l->line == 0 || is_passed(d, l))) &&
+		    listen_one(d, l, gid, API_FOR_ALL, err))
+			return -1;
 	}
-	return 0;
+	/* Last: the first one is what is advertised, and in the port file. */
+	return c->has_listen_metrics ?
+		       listen_one(d, &c->listen_metrics, gid, API_FOR_METRICS, err) :
+		       0;
 }
 
 /* The name of a listener that takes connections to any address of its host. */

@@ -128,6 +128,7 @@ int shared_api_start(struct daemon *d, struct err *err)
 		.runs_reader = d->runs_reader,
 		.store = d->config->store_target,
 		.store_path = d->config->store,
+		.backups = config_is_postgres(d->config) ? NULL : d->config->backups,
 	};
 
 	d->max_connections = descriptors_connections(d->config);

@@ -44,6 +44,7 @@ struct http_peer {
 	int is_unix;
 	int is_tls;
 	int is_loopback;	/* TCP from 127.0.0.0/8 or ::1 */
+	int purpose;		/* as set for the listener */
 	/* From SO_PEERCRED for a Unix peer; (uid_t)-1, (gid_t)-1 and 0 for others. */
 	uid_t uid;
 	gid_t gid;

@@ -169,6 +169,7 @@ struct http_listener {
 	struct event *event;
 	int fd;
 	int is_unix;
+	int purpose;
 	uint16_t port;
 	struct ssl_ctx_st *tls;			/* a reference of its own, or NULL */
 	char *name;

@@ -216,8 +216,14 @@ static void listener_accept(evutil_socket_t listening, short what, void *arg)
 		address_unmap(&a);
 		peer_fill(&peer, fd, &a);
 		peer.is_tls = l->tls != NULL;
+		peer.purpose = l->purpose;
 		connection_open(server, fd, &peer, peer_key(&peer, &a), l->tls);
 	}
+}
+
+void http_listener_set_purpose(struct http_listener *listener, int purpose)
+{
+	listener->purpose = purpose;
 }
 
 /* Takes over `fd` even on failure. `name` is copied. */

@@ -248,6 +248,8 @@ struct http_listener *http_listen_fd(struct http_server *server, int fd, struct 
 /* "127.0.0.1:8080", "[::1]:8080" or the path; borrowed. */
 const char *http_listener_name(const struct http_listener *listener);
 uint16_t http_listener_port(const struct http_listener *listener);	/* 0 for Unix */
+/* A number for the handlers (http_peer), of connections that are accepted from now on; it is 0 before. */
+void http_listener_set_purpose(struct http_listener *listener, int purpose);
 /* Replaces the certificates, for connections accepted from now on. TLS listeners only. */
 void http_listener_set_tls(struct http_listener *listener, struct ssl_ctx_st *tls);
 

@@ -26,6 +26,12 @@ void store_backup_close(struct store_backup *backup); /* NULL is allowed */
 /* Called between two parts of the copy; non-zero: stop. */
 typedef int (*store_backup_stop_fn)(void);
 
+/*
+ * When the newest copy of leases in a directory was written, in seconds since 1970; 0: there is none;
+ * -1 with errno. Files are known by the names that lessord-backup.timer gives them.
+ */
+int64_t store_backup_newest(const char *dir);
+
 struct store_backup_result {
 	char instance[32];
 	int64_t bytes;	    /* size of the leases' copy */

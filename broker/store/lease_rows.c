@@ -342,6 +342,41 @@ int store_attention_count(struct store *store, int64_t *ret, struct err *err)
 	return 0;
 }
 
+int store_open_each(struct store *store, int limit, int64_t *after_n, store_open_fn fn, void *arg,
+		    int *ret_is_last, struct err *err)
+{
+	struct statement *stmt =
+		store_prepare(store,
+			      "SELECT n, state, cleanup, is_billed, queue_ms, admitted_ms, ended_ms,"
+			      " price_hour_micros, attention_class, account, attention FROM lease"
+			      " INDEXED BY lease_current WHERE cleanup <> 4 AND n > ?1"
+			      " ORDER BY n LIMIT ?2",
+			      err);
+	struct lease l = { .n = 0 };
+	int rows = 0, rc;
+
+	if (!stmt)
+		return -1;
+	bind_number(stmt, 1, *after_n);
+	bind_number(stmt, 2, limit);
+	for (; (rc = store_row(store, stmt, "reading open leases", err)) == 0; rows++) {
+		l.n = *after_n = column_number(stmt, 0);
+		l.state = (enum lease_state)column_int(stmt, 1);
+		l.cleanup = (enum lease_cleanup)column_int(stmt, 2);
+		l.is_billed = column_int(stmt, 3);
+		l.queue_ms = column_number(stmt, 4);
+		l.admitted_ms = column_number(stmt, 5);
+		l.ended_ms = column_number(stmt, 6);
+		l.price_hour_micros = column_number(stmt, 7);
+		l.attention_class = (uint32_t)column_int(stmt, 8);
+		COLUMN_TEXT(stmt, 9, l.account);
+		COLUMN_TEXT(stmt, 10, l.attention);
+		fn(arg, &l);
+	}
+	*ret_is_last = rows < limit;
+	return rc < 0 ? -1 : 0;
+}
+
 _Static_assert(LEASE_CREDIT_MOST_MS == 3600000, "TTL_END says so");
 
 /* lease_deadline_ms() in SQL; for ended leases the longest wait. */

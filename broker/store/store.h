@@ -238,6 +238,14 @@ int store_owner_org(struct store *store, const char *owner, char *ret, size_t si
 
 /* The number of leases in attention. */
 int store_attention_count(struct store *store, int64_t *ret, struct err *err);
+/*
+ * Up to `limit` leases that are not done, in order of row after `*after_n`, which is moved on. Of each:
+ * n, account, state, cleanup, is_billed, queue_ms, admitted_ms, ended_ms, price_hour_micros, attention
+ * and attention_class. *ret_is_last: there are no more.
+ */
+typedef void (*store_open_fn)(void *arg, const struct lease *l);
+int store_open_each(struct store *store, int limit, int64_t *after_n, store_open_fn fn, void *arg,
+		    int *ret_is_last, struct err *err);
 
 /* Rows of the account (NULL: of all) with a due time, to fill the heap at start: (n, due_ms). */
 typedef void (*store_due_fn)(void *arg, int64_t n, int64_t due_ms);

@@ -21,6 +21,7 @@ MS = {"ms": 1, "s": 1000, "m": 60000, "h": 3600000, "d": 86400000}
 SAMPLES = {
     "server": {
         "listen": "127.0.0.1:0, [::1]:8481, unix:{home}/socket", "socket_group": "lessor",
+        "listen_metrics": "127.0.0.1:9480", "backups": "{home}",
         "store": "{home}/store", "tls_certificate": "{home}/tls.pem",
         "tls_key": "{home}/tls.key", "allowed_hosts": "a.example, b.example",
         "usd_rates": "EUR:1.08, GBP:1.27", "paused_reason": "until 14:00", "advertise": "lessor-1.example.com:8480",
@@ -369,7 +370,7 @@ class Config(unittest.TestCase):
                     "limits owner NAME": "limits owner alice@example.com", "org NAME": "org acme"}
             self.assertEqual(shown[name.get(section, section)], set(keys), section)
         # These have no default.
-        said = re.sub(r"^(tls_\w+|token_file|credential|ca_file|socket_group|allowed_hosts|allowed_types|paused_reason|usd_rates|advertise|peer_ca_file|url|"
+        said = re.sub(r"^(tls_\w+|token_file|credential|ca_file|socket_group|allowed_hosts|allowed_types|paused_reason|usd_rates|listen_metrics|advertise|peer_ca_file|url|"
                       r"service|password_file|settle) =.*\n",
                       "", said, flags=re.M)
         path = write(self.home + "/installed", said)

@@ -129,7 +129,7 @@ class Monitoring(unittest.TestCase):
 
     def test_alerts(self):
         text = read("packaging/monitoring/alerts.yml")
-        alerts = re.findall(r"alert: (\w+)\n +expr: .*\n(?: +for: \d+[mh]\n)?"
+        alerts = re.findall(r"alert: (\w+)\n +expr: .*\n(?: {10,}.*\n)*(?: +for: \d+[mhd]\n)?"
                             r" +labels: \{severity: (?:warning|critical)\}\n +annotations:\n +summary: ",
                             text)
         self.assertEqual(len(set(alerts)), text.count("alert: "))

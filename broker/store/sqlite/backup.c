@@ -2,6 +2,7 @@
 /* Online backup with SQLite's backup API. */
 #include "store/backup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -17,6 +18,8 @@
 
 /* Copied between two calls of the caller's function. */
 #define PART_PAGES 256
+/* Of a directory of backups: what has more is something else. */
+#define ENTRIES_MAX 1000
 #define INSTANCE_SIZE 32
 #define HEADER_LEN 100
 #define APPLICATION_AT 68
@@ -474,4 +477,27 @@ int store_backup_write(struct store_backup *b, const char *target, store_backup_
 	ret->runs_failed = b->runs_failed;
 	ret->runs_err = b->runs_err;
 	return rc;
+}
+
+int64_t store_backup_newest(const char *dir)
+{
+	DIR *folder = opendir(dir);
+	struct dirent *entry;
+	int64_t newest = 0;
+
+	if (!folder)
+		return -1;
+	for (int i = 0; i < ENTRIES_MAX && (entry = readdir(folder)); i++) {
+		size_t len = strlen(entry->d_name);
+		struct stat st;
+
+		if (len < 3 || strcmp(entry->d_name + len - 3, ".db") != 0 ||
+		    (len >= 8 && strcmp(entry->d_name + len - 8, "-runs.db") == 0) ||
+		    fstatat(dirfd(folder), entry->d_name, &st, 0) < 0)
+			continue;
+		if (S_ISREG(st.st_mode) && (int64_t)st.st_mtime > newest)
+			newest = (int64_t)st.st_mtime;
+	}
+	closedir(folder);
+	return newest;
 }

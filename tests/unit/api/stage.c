@@ -376,6 +376,7 @@ int stage_setup(void **state)
 	parts = (struct api_parts){
 		stage.base, &stage.world.d.env, NULL,	     stage.accounts, 1,	   stage.reader,
 		NULL,	    stage.runs_reader,	stage_relay, { 0 },	     NULL, NULL,
+		NULL,
 	};
 	if (api_new(&parts, &stage.config, &stage.api, &err))
 		fail_msg("%s", err.text);

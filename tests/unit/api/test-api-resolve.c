@@ -38,7 +38,7 @@ static void attention_is_in_the_lease_the_list_and_the_metric(void **state)
 	GET("/v1/leases?attention=maybe", stage.alice);
 	stage_expect(400, "invalid_query");
 	GET("/v1/metrics", stage.admin);
-	assert_non_null(strstr(stage.body, "\nlessor_leases_attention 1\n"));
+	assert_non_null(strstr(stage.body, "\nlessor_leases_attention{account=\"toy\",class=\""));
 }
 
 static void an_owner_may_retry(void **state)
