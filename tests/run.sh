@@ -56,7 +56,7 @@ threaded='^(test-api|test-engine(-core|-fleet|-life|-losses|-turns)?$|test-daemo
 threaded="$threaded|test-static-race|test-util-env|test-util-log"
 threaded="$threaded|api-contract$|api-crabbox_[a-z]*$|api-daemons|api-doctor$|api-events$|api-tokens$|api-two-daemons|api-hostile|cli-life|kill-calls)"
 # Rows on PostgreSQL, read and written by one thread: test-store-postgres and -shard have more.
-single='^test-store-(move|((ledger|lists|runs|share|start)-)?postgresql)$'
+single='^test-store-(move|((events|ledger|lists|runs|share|start)-)?postgresql)$'
 
 # NAME CTEST-REGEX CTEST-REGEX-NOT CMAKE-OPTIONS...
 one() {

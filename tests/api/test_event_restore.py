@@ -6,12 +6,13 @@ numbers: clients go on where they were; nothing is missing, nothing comes twice.
 import os
 import signal
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import postgres  # noqa: E402
-from harness import Broker, cli_body, cluster, until  # noqa: E402
-from sse import Stream  # noqa: E402
+from harness import PATIENCE, Broker, cli_body, cluster, until  # noqa: E402
+from sse import Ended, Stream  # noqa: E402
 
 # Transactions of the first server that the second does not have.
 AHEAD = "DO $$ BEGIN FOR i IN 1..%d LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
@@ -65,18 +66,31 @@ class Restore(unittest.TestCase):
             heard.append((stream.id, event))
         return heard
 
+    def dump(self, source):
+        return source.run("pg_dump", "-h", source.home, "-p", str(source.primary.port), "-U",
+                          "postgres", self.broker.url.rsplit("/", 1)[1])
+
+    def restore(self, dump, to):
+        """A new database; its URL."""
+        url = to.database()
+        session = to.primary.session(url.rsplit("/", 1)[1])
+        session.communicate(dump, 60)
+        self.assertEqual(session.returncode, 0)
+        return url
+
     def move(self, source, to):
         """The daemon's database to another server, while it is stopped."""
         old = self.broker.url
         self.assertEqual(self.broker.kill(signal.SIGTERM), 0)
-        dump = source.run("pg_dump", "-h", source.home, "-p", str(source.primary.port), "-U",
-                          "postgres", old.rsplit("/", 1)[1])
-        self.broker.url = to.database()
-        session = to.primary.session(self.broker.url.rsplit("/", 1)[1])
-        session.communicate(dump, 60)
-        self.assertEqual(session.returncode, 0)
+        self.broker.url = self.restore(self.dump(source), to)
         self.broker.edit(old, self.broker.url)
         self.broker.start()
+
+    def ends(self, stream):
+        late = time.monotonic() + PATIENCE
+        with self.assertRaises(Ended):
+            while time.monotonic() < late:
+                stream.text()
 
     def test_clients_go_on(self):
         stream = self.follow()
@@ -107,6 +121,38 @@ class Restore(unittest.TestCase):
         self.broker.kill()
         self.broker.start()
         self.assertEqual(self.heard(self.follow(begin), end), known)
+
+    def test_a_server_that_was_away(self):
+        """It could be another one: streams end, and go on after their ids are compared."""
+        server = postgres.Cluster()
+        self.addCleanup(server.close)
+        lease, _ = self.life()
+        self.move(cluster(), server)
+        stream = self.follow()
+        known = self.heard(stream, self.write(server, lease)[-1])
+        server.primary.kill()
+        server.primary.start()
+        self.ends(stream)
+        end = self.write(server, lease)[-1]
+        again = self.follow(known[-1][0])
+        self.assertEqual([e["type"] for _, e in self.heard(again, end)], ["test.new"] * 3)
+
+    def test_an_older_copy_under_a_running_daemon(self):
+        lease, _ = self.life()
+        old = self.restore(self.dump(cluster()), cluster()).rsplit("/", 1)[1]
+        stream = self.follow()
+        known = self.heard(stream, self.write(cluster(), lease)[-1])
+        name, sql = self.broker.url.rsplit("/", 1)[1], cluster().primary.sql
+        sql("ALTER DATABASE %s ALLOW_CONNECTIONS false" % name)
+        sessions = "FROM pg_stat_activity WHERE datname = '%s'" % name
+        sql("SELECT pg_terminate_backend(pid) " + sessions)
+        until(lambda: sql("SELECT count(*) " + sessions) == "0")
+        sql("ALTER DATABASE %s RENAME TO lost" % name)
+        sql("ALTER DATABASE %s RENAME TO %s" % (old, name))
+        self.ends(stream)
+        again = self.follow(known[-1][0], begins="reset")
+        end = self.write(cluster(), lease)[-1]
+        self.assertEqual(len(self.heard(again, end)), 3)
 
 
 if __name__ == "__main__":
