@@ -105,9 +105,8 @@ export const clock = iso => timed(iso, date => short.format(date));
 export const second = iso => timed(iso, date => exact.format(date));
 export const both = (iso, now) => iso ? [relative(iso, now), ' (', clock(iso), ')'] : '–';
 
-export const money = (amount, currency) => {
+const amountOf = (amount, currency, digits) => {
 	if (typeof amount !== 'number') return '–';
-	const digits = amount !== 0 && Math.abs(amount) < 1 ? 4 : 2;
 	try {
 		return new Intl.NumberFormat('en', {style: 'currency', currency,
 			minimumFractionDigits: 2, maximumFractionDigits: digits}).format(amount);
@@ -115,6 +114,8 @@ export const money = (amount, currency) => {
 		return `${amount.toFixed(digits)} ${currency ?? ''}`.trim();
 	}
 };
+export const price = (amount, currency) => amountOf(amount, currency, 4);
+export const money = (amount, currency) => amount > 0 && amount < 0.005 ? `under ${amountOf(0.01, currency, 2)}` : amountOf(amount, currency, 2);
 export const sums = (costs, member) => (costs || []).map(c => money(c[member], c.currency)).join(' + ') || '–';
 
 export const bytes = n => n < 1024 ? `${n} B` : n < 1048576 ? `${(n / 1024).toFixed(1)} KiB` :
@@ -145,7 +146,9 @@ export const facts = (pairs, name = 'facts') => h('dl', {class: name}, pairs
 	.filter(([, value]) => value !== undefined && value !== null && value !== '' && value !== false)
 	.map(([term, value]) => h('div', {'data-key': term}, h('dt', null, term), h('dd', null, value))));
 
-export const command = text => h('span', {class: 'command'}, h('code', null, text),
+// It breaks between words only: half an option is none.
+const words = text => text.split(' ').map((word, i) => [i > 0 && ' ', h('span', {class: 'word'}, word)]);
+export const command = text => h('span', {class: 'command'}, h('code', null, words(text)),
 	h('button', {type: 'button', class: 'small', 'data-act': 'copy', 'data-text': text,
 		'aria-label': `Copy ${text}`}, 'Copy'));
 

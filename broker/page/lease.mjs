@@ -2,7 +2,7 @@
 // One lease: what it is, how to reach it, what happened to it, and what it cost.
 
 import {get, part, request} from '/page/api.mjs';
-import {both, chip, clock, command, facts, h, money, named, nothing, region, second, span, table} from '/page/dom.mjs';
+import {both, chip, clock, command, facts, h, money, named, nothing, price, region, second, span, table} from '/page/dom.mjs';
 import {machineOf, readLease, stateOf, tries} from '/page/views.mjs';
 
 const EVENTS = 200;
@@ -26,7 +26,7 @@ const connect = lease => {
 
 const acts = (lease, me) => ['user', 'admin'].includes(me.role) && lives(lease) && h('p', {class: 'acts', 'data-key': 'acts'},
 	h('button', {type: 'button', 'data-act': 'extend', 'data-id': lease.id, 'aria-haspopup': 'dialog'}, 'Extend ', named(lease.slug)),
-	h('button', {type: 'button', class: 'danger', 'data-act': 'release', 'data-id': lease.id, 'aria-haspopup': 'dialog'}, 'Release ', named(lease.slug)));
+	h('button', {type: 'button', 'data-act': 'release', 'data-id': lease.id, 'aria-haspopup': 'dialog'}, 'Release ', named(lease.slug)));
 
 const trouble = lease => [
 	lease.attention && h('div', {class: 'alarm', 'data-key': 'attention'}, h('p', null, h('b', null, 'Needs a person: '), lease.attention),
@@ -45,7 +45,7 @@ const about = (lease, now) => facts([
 	['Queue', lease.queue && [`place ${lease.queue.place} of ${lease.queue.of}, gives up `, both(lease.queue.until, now)]],
 	['Kept', lease.cleanup?.state === 'retained' && [lease.retention && chip('retained', lease.retention), lease.retainUntil && [' until ', clock(lease.retainUntil)], lease.retainReason && [': ', named(lease.retainReason)]]],
 	['Cleanup', !lives(lease) && [lease.cleanup.state, lease.cleanup.tries > 0 && `, ${lease.cleanup.tries} tries`, lease.cleanup.nextTryAt && [', next ', both(lease.cleanup.nextTryAt, now)]]],
-	['Cost per hour', lease.hourlyPrice !== undefined && money(lease.hourlyPrice, lease.currency)],
+	['Cost per hour', lease.hourlyPrice !== undefined && price(lease.hourlyPrice, lease.currency)],
 	['Cost so far', lease.runningCost !== undefined && money(lease.runningCost, lease.currency)]]);
 
 const timeline = data => region('Timeline', h('ol', {class: 'timeline'}, data.events.map(e => h('li', {'data-key': `e${e.seq}`},
@@ -99,7 +99,7 @@ const bills = data => region('Bills', data.bills === undefined ?
 	h('p', {'data-key': 'ask'}, h('button', {type: 'button', 'data-act': 'bills'}, 'Show bills')) :
 	data.bills.length ? table('Machines that were billed', ['Month', 'Machine', 'From', 'Until', 'Hours', 'Per hour', 'Amount'], data.bills.map((b, i) => ({key: `b${i}`, cells: [
 		b.month, [b.type, b.location].filter(Boolean).join(' in '), clock(b.from), b.to ? clock(b.to) : 'may still exist', b.hours,
-		money(Number(b.hourly_price), b.currency), money(Number(b.amount), b.currency)]})), {isQuiet: true, level: 3}) : nothing('Nothing was billed.'));
+		price(Number(b.hourly_price), b.currency), money(Number(b.amount), b.currency)]})), {isQuiet: true, level: 3}) : nothing('Nothing was billed.'));
 
 // ---- the view -----------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 // Signing in and out, which view is shown, what keeps it up to date, and the acts.
 
 import {Refusal, ending, forget, get, now, part, request, signIn} from '/page/api.mjs';
-import {alarm, h, money, morph, named, nothing} from '/page/dom.mjs';
+import {alarm, h, morph, named, nothing, price} from '/page/dom.mjs';
 import {lease, readBills} from '/page/lease.mjs';
 import {follow} from '/page/live.mjs';
 import {run} from '/page/run.mjs';
@@ -17,14 +17,15 @@ const ALL_MS = 5000;     // everything is read again at most this often
 const EACH_MS = 60000;   // and at least this often
 const RUN_MS = 3000;
 
+const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC';
 const $ = id => document.getElementById(id);
 const say = text => { $('said').textContent = text; };
 
 let me = null;      // whoami; null: nobody is signed in
 let glance = null;
-let at = null;      // the view: {name, arg, data, error, choice, turn}
-let turn = 0;
+let at = null;      // the view: {name, arg, data, error, choice, newest}; newest: the read that is shown
 let readAt = 0;
+let reads = 0;
 
 // ---- which view -----------------------------------------------------------------------------
 
@@ -55,7 +56,7 @@ const frame = () => {
 	morph($('who'), h('p', null, isIn && [h('span', null, named(me.owner), `, ${me.role === 'reader' ? 'reads only' : me.role}`),
 		h('button', {type: 'button', class: 'small', 'data-act': 'leave'}, 'Sign out')]));
 	morph($('foot'), h('footer', null, isIn && [h('span', null, 'lessord ', named(me.version || '')), readAt > 0 && h('span', null, 'read at ',
-		new Date(readAt).toLocaleTimeString('en-GB'))]));
+		new Date(readAt).toLocaleTimeString('en-GB')), h('span', null, `times in ${ZONE}`)]));
 };
 
 const show = () => {
@@ -80,15 +81,17 @@ const isEnd = error => error.name === 'AbortError' || (error instanceof Refusal 
 
 // Reads the view; the one that is shown then may be another.
 const read = async () => {
-	const mine = at;
+	const mine = at, number = ++reads;
 	try {
-		const [seen, data] = await Promise.all([readGlance(me), VIEWS[mine.name].load(context())]);
-		if (at !== mine || !me) return;
+		const [seen, data] = await Promise.all([readGlance(me, glance), VIEWS[mine.name].load(context())]);
+		// An answer that was asked for later is shown already.
+		if (at !== mine || !me || number < mine.newest) return;
+		mine.newest = number;
 		glance = seen;
 		Object.assign(mine, {data, error: null});
 		readAt = Date.now();
 	} catch (error) {
-		if (at !== mine || !me || isEnd(error)) return;
+		if (at !== mine || !me || isEnd(error) || number < mine.newest) return;
 		if (error instanceof Refusal || !mine.data) mine.error = told(error);
 		show();
 		throw error;
@@ -101,7 +104,7 @@ const readQuietly = () => read().catch(error => {
 
 const go = async isMoved => {
 	const to = place();
-	at = {...to, data: null, error: null, choice: at?.name === to.name ? at.choice : {}, turn: ++turn};
+	at = {...to, data: null, error: null, choice: at?.name === to.name ? at.choice : {}, newest: 0};
 	show();
 	if (isMoved) {
 		scrollTo(0, 0);
@@ -161,7 +164,13 @@ const followAll = signal => follow({
 		isAllDue = false;
 		allAt = performance.now();
 		if (signal.aborted || !me) return;
-		await read();
+		try {
+			await read();
+		} catch (error) {
+			// The daemon is there, and says what is wrong; the view shows it.
+			if (!(error instanceof Refusal)) throw error;
+			isAllDue = true;
+		}
 	},
 }, signal);
 
@@ -269,8 +278,8 @@ const release = async id => {
 
 const extend = async id => {
 	const {lease: l, tag} = await fresh(id);
-	const price = l.hourlyPrice ? ` Each hour costs ${money(l.hourlyPrice, l.currency)}.` : '';
-	const picked = await ask(`Extend ${l.slug}?`, h('p', null, `It may live longer, up to the broker's maximum; it never becomes shorter.${price} It still ends earlier when no heartbeat comes.`), 'Extend', 'Cancel', false,
+	const cost = l.hourlyPrice ? ` Each hour costs ${price(l.hourlyPrice, l.currency)}.` : '';
+	const picked = await ask(`Extend ${l.slug}?`, h('p', null, `It may live longer, up to the broker's maximum; it never becomes shorter.${cost} It still ends earlier when no heartbeat comes.`), 'Extend', 'Cancel', false,
 		h('p', null, h('label', {for: 'hours'}, 'By '), h('select', {id: 'hours'}, [1, 2, 4, 8].map(n => h('option', {value: n}, n === 1 ? '1 hour' : `${n} hours`)))));
 	if (picked) await act(id, 'extend', {ttlSeconds: l.ttlSeconds + 3600 * Number(picked), expectedProvider: l.provider}, tag, `${l.slug} is extended.`);
 };
@@ -348,6 +357,8 @@ addEventListener('change', event => {
 	if (!name || !at) return;
 	at.choice[name] = event.target.value;
 	at.data = null;
+	// What was asked for with the old choice is not shown.
+	at.newest = reads + 1;
 	readQuietly();
 });
 addEventListener('submit', event => {

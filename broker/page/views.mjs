@@ -3,8 +3,8 @@
 // what it shows of that (show), and perhaps how one lease that has changed is brought in (touch).
 
 import {Refusal, get, part} from '/page/api.mjs';
-import {address, bytes, chip, command, facts, h, money, named, nothing, region, relative,
-	sums, table} from '/page/dom.mjs';
+import {address, bytes, chip, command, facts, h, money, named, nothing, price, region,
+	relative, sums, table} from '/page/dom.mjs';
 
 const PAGE = 50;
 const ATTEMPTS_MOST = 10; // provisioning leases whose attempts are read
@@ -72,13 +72,20 @@ export const readLease = async id => {
 
 const SCOPES = {admin: 'total', reader: 'org', user: 'owner'};
 
-export const readGlance = async me => {
-	const scope = me.role === 'admin' ? '?scope=all' : '';
+// The usage of a month adds up all its leases: once a minute is enough.
+const USAGE_MS = 60000;
+const readUsage = async (me, old) => {
+	if (old && performance.now() - old.usageAt < USAGE_MS) return {usage: old.usage, usageAt: old.usageAt};
+	const {usage: read} = await get(`/v1/usage${me.role === 'admin' ? '?scope=all' : ''}`);
+	return {usage: read, usageAt: performance.now()};
+};
+
+export const readGlance = async (me, old) => {
 	const [capacity, usage, attention, queue, accounts] = await Promise.all([
-		get('/v1/capacity'), get(`/v1/usage${scope}`), get(`/v1/leases?attention=true&limit=${PAGE}`),
+		get('/v1/capacity'), readUsage(me, old), get(`/v1/leases?attention=true&limit=${PAGE}`),
 		get('/v1/queue'), get('/v1/providers')]);
 	const own = capacity.scopes?.find(s => s.scope === (SCOPES[me.role] || 'org')) || capacity.scopes?.[0] || {};
-	return {capacity, usage: usage.usage, own, accounts: accounts.providers, queue,
+	return {capacity, ...usage, own, accounts: accounts.providers, queue,
 		attention: attention.leases, isMany: Boolean(attention.nextBefore)};
 };
 export const attentionCount = glance => `${glance.attention.length}${glance.isMany ? '+' : ''}`;
@@ -87,8 +94,8 @@ const outOf = (used, max) => max ? `${used} of ${max}` : String(used);
 
 const glanceShow = (glance, starting) => h('section', {'aria-label': 'At a glance', 'data-key': 'glance'}, facts([
 	['Leases', outOf(glance.own.used ?? 0, glance.own.max)],
-	['Cost per hour', glance.own.hourlyPrice ? money(glance.own.hourlyPrice, glance.capacity.currency) : '0'],
-	['This month', glance.usage.costs?.length ? sums(glance.usage.costs, 'amount') : '0'],
+	['Cost per hour', glance.own.hourlyPrice ? price(glance.own.hourlyPrice, glance.capacity.currency) : '0'],
+	['This month so far', glance.usage.costs?.length ? sums(glance.usage.costs, 'amount') : '0'],
 	['Starting', String(starting)],
 	['Need a person', attentionCount(glance)],
 	['Waiting', String(glance.queue.queue.length)],
@@ -116,7 +123,7 @@ const startingRow = (lease, now) => ({key: lease.id, cells: [
 const leaseRow = (lease, now) => ({key: lease.id, cells: [
 	[leaseLink(lease), h('span', {class: 'id'}, lease.id)], stateOf(lease), named(lease.owner), machineOf(lease),
 	lives(lease) ? relative(lease.expiresAt, now) : ['ended ', relative(lease.endedAt, now)],
-	isOver(lease) ? '–' : money(lease.hourlyPrice, lease.currency)]});
+	isOver(lease) ? '–' : price(lease.hourlyPrice, lease.currency)]});
 
 export const leases = {
 	title: () => 'Leases',
@@ -216,7 +223,7 @@ const accountRow = (account, now) => ({key: account.name, cells: [
 const NAMES = {owner: 'You', org: 'Your organisation', total: 'All'};
 const limitRow = (scope, currency) => ({key: `${scope.scope}-${scope.provider || ''}`, cells: [
 	scope.provider ? ['Account ', named(scope.provider)] : NAMES[scope.scope] || scope.scope, outOf(scope.used, scope.max),
-	[money(scope.hourlyPrice, currency), scope.maxHourlyPrice && ` of ${money(scope.maxHourlyPrice, currency)}`],
+	[price(scope.hourlyPrice, currency), scope.maxHourlyPrice && ` of ${price(scope.maxHourlyPrice, currency)}`],
 	scope.monthlyCost === undefined ? '–' : [money(scope.monthlyCost, currency), scope.maxMonthlyCost && ` of ${money(scope.maxMonthlyCost, currency)}`]]});
 
 export const accounts = {
@@ -228,9 +235,9 @@ export const accounts = {
 	},
 	show({providers, capacity, daemons}, {now}) {
 		return [daemonPause(capacity),
-			table('Accounts', ['Account', 'State', 'Locations', 'Requests left', 'Generation', 'Looked after by', 'Verified', 'Message'],
+			table('Accounts', ['Account', 'State', 'Locations', 'Requests left', 'Generation', 'Looked after by', 'Last verified', 'Message'],
 				providers.map(a => accountRow(a, now)), {isQuiet: true}),
-			table('Limits', ['Of', 'Leases', 'Cost per hour', 'Cost this month'], (capacity.scopes || []).map(s => limitRow(s, capacity.currency))),
+			table('Limits', ['Of', 'Leases', 'Cost per hour', 'This month, with reserved'], (capacity.scopes || []).map(s => limitRow(s, capacity.currency))),
 			daemons.length > 1 && table('Daemons', ['Daemon', 'State', 'Address', 'Version', 'Started', 'Seen'], daemons.map(d => ({key: d.id, cells: [
 				[d.id, d.self && h('span', {class: 'id'}, 'this one')], d.alive ? chip('ok', 'alive') : chip('failed', 'not seen'), d.address || '–', d.version,
 				relative(d.startedAt, now), relative(d.seenAt, now)]})))];
@@ -261,7 +268,7 @@ const months = now => Array.from({length: 13}, (_, i) => {
 	const day = new Date(now);
 	return new Date(Date.UTC(day.getUTCFullYear(), day.getUTCMonth() - i, 1)).toISOString().slice(0, 7);
 });
-const groupTable = (caption, name, sumsOf) => sumsOf?.length > 0 && table(caption, [name, 'Leases', 'Machines', 'Billed time', 'Cost', 'With what is reserved'],
+const groupTable = (caption, name, sumsOf) => sumsOf?.length > 0 && table(caption, [name, 'Leases', 'Machines', 'Billed time', 'So far', 'With reserved'],
 	sumsOf.slice(0, GROUPS_MOST).map(s => ({key: s.key, cells: [named(s.key || '(none)'), String(s.leases), String(s.servers), hours(s.billedSeconds),
 		sums(s.costs, 'amount'), sums(s.costs, 'reserved')]})));
 
@@ -276,11 +283,11 @@ export const usage = {
 		return [
 			h('p', {class: 'tools', 'data-key': 'tools'}, h('label', {for: 'month'}, 'Month '), h('select', {id: 'month', 'data-choice': 'month'},
 				months(now).map(m => h('option', {value: m, selected: m === month}, m)))),
-			facts([['Cost', sums(u.costs, 'amount')], ['With what is reserved', sums(u.costs, 'reserved')], ['Leases', String(u.leases)],
+			facts([['So far', sums(u.costs, 'amount')], ['With reserved', sums(u.costs, 'reserved')], ['Leases', String(u.leases)],
 				['Machines', String(u.servers)], ['Billed time', hours(u.billedSeconds)], ['Without a price', u.unpriced > 0 && String(u.unpriced)]], 'tiles'),
 			groupTable('By owner', 'Owner', u.byOwner), groupTable('By organisation', 'Organisation', u.byOrg),
 			groupTable('By account', 'Account', u.byProvider), groupTable('By server type', 'Server type', u.byServerType),
-			h('p', {class: 'soft', 'data-key': 'note'}, 'Whole units, such as started hours, of every machine from its creation until it is proven gone. Months are in UTC.')];
+			h('p', {class: 'soft', 'data-key': 'note'}, 'Whole units, such as started hours, of every machine from its creation until it is proven gone. Reserved is what leases are expected to cost until their end; limits count it. Months are in UTC.')];
 	},
 };
 
