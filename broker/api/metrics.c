@@ -389,10 +389,16 @@ static void remains_metrics(struct buf *out, const struct lease_figures *rows, s
 			const struct lease_remains *remains =
 				(const void *)((const char *)&rows[i] + m->at);
 			int64_t age_ms = remains->oldest_ms ? now_ms - remains->oldest_ms : 0;
-			const int64_t milli[] = { remains->count * 1000, age_ms < 0 ? 0 : age_ms,
-						  remains->hour_micros / 1000 };
 
-			metric_put_milli(out, metrics[k], milli[k], rows[i].account);
+			if (metrics[k] == m->count)
+				metric_put(out, metrics[k], remains->count, rows[i].account);
+			else
+				metric_put_milli(out, metrics[k],
+						 metrics[k] == m->price ?
+							 remains->hour_micros / 1000 :
+						 age_ms > 0 ? age_ms :
+							      0,
+						 rows[i].account);
 		}
 	}
 }

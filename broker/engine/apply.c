@@ -199,7 +199,7 @@ int core_apply_facts(struct core *core, struct lease_aggregate *a, const struct 
 		store_break(core->store);
 		return -1;
 	}
-	timings_follow(core->config.timings, &mark, &a->lease, facts->now_ms);
+	timings_follow(core->config.timings, &core->timed, &mark, &a->lease, facts->now_ms);
 	return 0;
 }
 

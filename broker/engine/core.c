@@ -202,6 +202,7 @@ void core_free(struct core *core)
 	aggregates_free(core->aggregates);
 	capacity_fini(core);
 	core_prices_fini(core);
+	timings_batch_fini(&core->timed);
 	free(core->touches);
 	free(core->crashes);
 	free(core->accounts);
@@ -324,8 +325,11 @@ static int batch_commit(struct core *core, struct err *err)
 	if (is_written)
 		env_point(core->env, "before-commit");
 	core->in_transaction = 0;
-	if (store_commit_timed(core, is_written, err))
+	if (store_commit_timed(core, is_written, err)) {
+		timings_batch_forget(&core->timed);
 		return -1;
+	}
+	timings_batch_count(&core->timed);
 	if (is_written)
 		env_point(core->env, "after-commit");
 	if (is_written && core->hooks.committed)

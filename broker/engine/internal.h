@@ -12,6 +12,7 @@
 
 #include "engine/aggregates.h"
 #include "engine/core.h"
+#include "engine/timings.h"
 #include "lease/aggregate.h"
 #include "schedule/clock.h"
 #include "schedule/heap.h"
@@ -219,6 +220,7 @@ struct core {
 	int64_t *touches;		 /* touches.c: leases whose heartbeat is not written yet */
 	size_t touch_count, touch_room;
 	int in_transaction;
+	struct timings_batch timed; /* of this transaction */
 	int draining;
 	int resting; /* core_rest */
 };

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "util/alloc.h"
+#include "util/text.h"
 
 struct engine_timings *timings_new(void)
 {
@@ -40,16 +41,46 @@ static const char *type_of(const struct lease *l)
 	return l->types[0];
 }
 
-void timings_follow(struct engine_timings *timings, const struct timings_mark *before,
-		    const struct lease *l, int64_t now_ms)
+static void batch_add(struct timings_batch *batch, struct histogram_set *set, const struct lease *l,
+		      int64_t us)
+{
+	struct timings_one *one;
+
+	batch->items = xgrow(batch->items, batch->count, sizeof(*batch->items));
+	one = &batch->items[batch->count++];
+	one->set = set;
+	one->us = us;
+	TEXT_SET(one->account, l->account);
+	TEXT_SET(one->type, type_of(l));
+}
+
+void timings_follow(struct engine_timings *timings, struct timings_batch *batch,
+		    const struct timings_mark *before, const struct lease *l, int64_t now_ms)
 {
 	if (!timings)
 		return;
 	if (!before->ready_ms && l->ready_ms)
-		histogram_set_add(timings->ready, l->account, type_of(l), "",
-				  (now_ms - (l->admitted_ms ? l->admitted_ms : l->created_ms)) *
-					  1000);
+		batch_add(batch, timings->ready, l, (now_ms - lease_begun_ms(l)) * 1000);
 	if (before->cleanup != CLEANUP_DONE && l->cleanup == CLEANUP_DONE && l->cleanup_started_ms)
-		histogram_set_add(timings->gone, l->account, type_of(l), "",
-				  (now_ms - l->cleanup_started_ms) * 1000);
+		batch_add(batch, timings->gone, l, (now_ms - l->cleanup_started_ms) * 1000);
+}
+
+void timings_batch_count(struct timings_batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++) {
+		const struct timings_one *one = &batch->items[i];
+
+		histogram_set_add(one->set, one->account, one->type, "", one->us);
+	}
+	batch->count = 0;
+}
+
+void timings_batch_forget(struct timings_batch *batch)
+{
+	batch->count = 0;
+}
+
+void timings_batch_fini(struct timings_batch *batch)
+{
+	free(batch->items);
 }

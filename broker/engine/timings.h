@@ -21,6 +21,19 @@ struct engine_timings {
 struct engine_timings *timings_new(void);
 void timings_free(struct engine_timings *timings); /* NULL is allowed */
 
+/* What a batch has to count, once it is committed. */
+struct timings_batch {
+	struct timings_one {
+		struct histogram_set *set;
+		char account[32], type[64];
+		int64_t us;
+	} * items;
+	size_t count;
+};
+void timings_batch_count(struct timings_batch *batch);	/* after the commit; empties it */
+void timings_batch_forget(struct timings_batch *batch); /* it failed */
+void timings_batch_fini(struct timings_batch *batch);
+
 /* What of a lease is compared. */
 struct timings_mark {
 	int64_t ready_ms;
@@ -28,5 +41,5 @@ struct timings_mark {
 };
 struct timings_mark timings_mark(const struct lease *l);
 /* The lease has changed since the mark. NULL: nothing is counted. */
-void timings_follow(struct engine_timings *timings, const struct timings_mark *before,
-		    const struct lease *l, int64_t now_ms);
+void timings_follow(struct engine_timings *timings, struct timings_batch *batch,
+		    const struct timings_mark *before, const struct lease *l, int64_t now_ms);
