@@ -15,6 +15,7 @@
 #define DAY (24 * HOUR)
 #define MANY INT64_C(1000000)
 #define HISTORY_KEEP_LEAST (7 * DAY)
+#define HISTORY_KEEP_MOST (3650 * DAY)
 #define USD_RATE_MAX (1000000 * MANY)
 
 static int listen_set(void *section, const char *value, struct err *err)
@@ -133,8 +134,10 @@ static int history_keep_set(void *section, const char *value, struct err *err)
 	int64_t ms;
 
 	if (duration_parse(value, 0, 0, &ms, NULL) < 0 &&
-	    duration_parse(value, HISTORY_KEEP_LEAST, 3650 * DAY, &ms, err) < 0)
-		return -1;
+	    duration_parse(value, HISTORY_KEEP_LEAST, HISTORY_KEEP_MOST, &ms, NULL) < 0)
+		return err_set(err, ERR_INVALID,
+			       "'%.40s' is neither 0, for ever, nor from 7d to 3650d, such as 400d",
+			       value);
 	c->history_keep_ms = ms;
 	return 0;
 }

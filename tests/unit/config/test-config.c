@@ -160,6 +160,10 @@ static void the_place_is_named(void **state)
 	bad("[server\n", 1, "alone on its line");
 	bad("[server] x\n", 1, "alone on its line");
 	bad("[server]\nlog = xml\n", 2, "log: 'xml' is neither human nor json");
+	bad("[history]\nkeep = 6d\n", 2, "keep: '6d' is neither 0, for ever, nor from 7d to 3650d");
+	bad("[history]\nkeep = 3651d\n", 2, "keep: '3651d' is neither 0");
+	bad("[history]\nkeep = -9d\n", 2, "keep: '-9d' is neither 0");
+	bad("[history]\nkeep = 30\n", 2, "keep: '30' is neither 0");
 	bad("[server]\nlog_level = loud\n", 2, "error, warning");
 	bad("[server]\nworker_threads = 0\n", 2, "worker_threads: '0' is not a whole number from"
 	    " 1");
