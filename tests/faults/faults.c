@@ -118,7 +118,10 @@ static int report(const struct totals *t)
 	printf("faults %d/%d: %ld cases, %.1f calls a case, %.1f s of CPU; %ld passed, %ld failed\n",
 	       run.shard, run.shards, cases, cases ? (double)t->calls / (double)cases : 0,
 	       cpu_s(), cases - failed, failed + wanting);
-	/* A run without a case is a failure. */
+	if (!cases)
+		fprintf(stderr, run.only ? "no case is called '%s'; a name has a group and a scenario, so "
+					   "'*/SCENARIO/*' are all of a scenario\n" :
+					   "no case was run\n", run.only);
 	return failed || wanting || !cases;
 }
 

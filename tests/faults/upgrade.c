@@ -17,6 +17,7 @@ static const char down[] =
 	"UPDATE meta SET value = CAST(number AS TEXT) WHERE key IN ('token_epoch', 'clock');"
 	"DROP TRIGGER lease_uncharged; DROP TABLE charge; DROP TABLE spend;"
 	"ALTER TABLE token DROP COLUMN used_ms; ALTER TABLE token DROP COLUMN label;"
+	"DROP INDEX token_changed; ALTER TABLE token DROP COLUMN changed;"
 	"ALTER TABLE token DROP COLUMN rotated_from;"
 	"DROP TABLE past_usage; DROP INDEX lease_history; DROP INDEX idempotency_lease;"
 	"DROP INDEX stray_lease;"
