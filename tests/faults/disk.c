@@ -29,12 +29,18 @@ static int64_t size_of(const char *end)
 	return stat(name, &st) ? 0 : st.st_size;
 }
 
-static int64_t disk_used(void)
+/* What is allocated beyond its end, and what a log has that outlived its process. */
+static int64_t log_size(void)
 {
 	int64_t log = size_of("-wal");
 
+	return log > disk.log_end ? log : disk.log_end;
+}
+
+static int64_t disk_used(void)
+{
 	/* The database grows through SQLite, which asks the real disk. */
-	return size_of("-shm") + size_of(".reserve") + (log > disk.log_end ? log : disk.log_end);
+	return size_of("-shm") + size_of(".reserve") + log_size();
 }
 
 static int64_t disk_free(const char *path)
@@ -50,7 +56,7 @@ static int64_t disk_free(const char *path)
 static int disk_allocate(int fd, int keep_size, int64_t at, int64_t len)
 {
 	int64_t room = disk_free(NULL);
-	int64_t had = keep_size ? disk.log_end : size_of(".reserve");
+	int64_t had = keep_size ? log_size() : size_of(".reserve");
 
 	if (at + len <= had)
 		return 0;
