@@ -97,7 +97,7 @@ static void check_known(struct world *w, const char *id, const struct lease *l)
 		    is_handed_over(w, id, m))
 			continue;
 		/* The sweep finds what appears late; its cleanup is owed again automatically. */
-		if (!(w->comes_back && m->deletes) && !w->lies && !w->restored)
+		if (!(w->comes_back && m->deletes) && !w->lies && !w->restored && !m->is_pruned)
 			violate(w, "I1: %s %lld (%s) still exists and is in no ledger",
 				cloud_kind_name(m->kind), (long long)m->id, m->name);
 		else if (!is_reported(w, l, m))
@@ -239,7 +239,7 @@ static void check_lease(struct world *w, size_t index)
 	struct lease l;
 
 	if (world_lease(w, index, &l)) {
-		if (k->acked && !w->restored)
+		if (k->acked && !k->is_pruned && !w->restored)
 			violate(w, "I6: %s was acknowledged but is not stored", k->id);
 		check_known(w, k->id, NULL);
 		return;
@@ -313,6 +313,7 @@ const char *world_conclude(struct world *w)
 	for (size_t i = 0; i < w->lease_count; i++)
 		check_lease(w, i);
 	check_servers(w);
+	pruning_check(w);
 	/* I18 */
 	if (!w->violation[0] && store_check(core_store(w->d.core), &err))
 		violate(w, "I18: %s", err.text);

@@ -100,8 +100,7 @@ static void create(struct world *w, size_t lease, int64_t ttl_ms, int64_t idle_m
 	struct asked a = { .request = { .kind = REQUEST_CREATE } };
 	struct known *known = &w->leases[lease];
 	struct lease l;
-	int had = known->acked;
-	int others;
+	int had, was_pruned, others;
 
 	wish(&a.request.create, lease, ttl_ms, idle_ms);
 	if (w->lease_count <= lease)
@@ -109,6 +108,8 @@ static void create(struct world *w, size_t lease, int64_t ttl_ms, int64_t idle_m
 	TEXT_SET(known->id, a.request.create.id);
 	a.request.create.queue_ms = known->queue_ms;
 	others = counted(w, lease);
+	was_pruned = known->is_pruned;
+	had = known->acked && !was_pruned;
 	switch (ask(w, &a)) {
 	case RESULT_CREATED:
 		/* I16: a lease counts from the moment its create is acknowledged, or admitted. */
@@ -119,9 +120,10 @@ static void create(struct world *w, size_t lease, int64_t ttl_ms, int64_t idle_m
 			violate(w, "I11: a repeated create returned a second lease");
 		if (known->canceled)
 			violate(w, "I11: a cancelled create returned a lease");
-		known->acked = 1;
-		return;
+		/* fall through */
 	case RESULT_REPLAY:
+		if (was_pruned)
+			pruning_again(w, known);
 		known->acked = 1;
 		return;
 	case RESULT_CONFLICT:
@@ -135,7 +137,8 @@ static void create(struct world *w, size_t lease, int64_t ttl_ms, int64_t idle_m
 		break;
 	case RESULT_UNAVAILABLE:
 		/* The permanent refusal may have been a refusal of the token. */
-		if (code_is(&a, "provider_blocked") && (w->outage || w->may_fail))
+		if (code_is(&a, "provider_blocked") &&
+		    (w->outage || w->may_fail || (w->restored && !w->taken_over)))
 			return;
 		if (code_is(&a, "store_unavailable") && disk_is_full())
 			return;
@@ -201,7 +204,7 @@ void world_release(struct world *w, size_t lease, int delete_machine)
 			return;
 		break;
 	case RESULT_NOT_FOUND:
-		if (!known->acked || w->restored)
+		if (!known->acked || known->is_pruned || w->restored)
 			return;
 		break;
 	default:
@@ -233,7 +236,7 @@ void world_heartbeat(struct world *w, size_t lease)
 			return;
 		break;
 	case RESULT_NOT_FOUND:
-		if (!known->acked || w->restored)
+		if (!known->acked || known->is_pruned || w->restored)
 			return;
 		break;
 	default:

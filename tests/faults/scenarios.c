@@ -249,6 +249,58 @@ static void one_key(struct world *w)
 	world_pass(w, 10 * MINUTE);
 }
 
+/* ---- leases that ended long ago --------------------------------------------------------- */
+
+static void check_pruned(struct world *w)
+{
+	if (!w->disturbed && !w->restarts && !w->jumped && !w->used_again &&
+	    !w->leases[0].is_pruned)
+		violate(w, "I37: %s ended long ago and was not pruned", w->leases[0].id);
+}
+
+/* One that is gone, one that is retained, and the newest; then its client asks for it again. */
+static void pruned(struct world *w)
+{
+	start(w, 0, 2 * HOUR);
+	world_release(w, 0, 1);
+	world_pass(w, 10 * MINUTE);
+	start(w, 1, HOUR);
+	world_release(w, 1, 0);
+	start(w, 2, HOUR);
+	world_release(w, 2, 1);
+	world_pass(w, 60 * HOUR);
+	check_pruned(w);
+	world_release(w, 0, 1);
+	world_heartbeat(w, 0);
+	world_create_again(w, 0);
+	world_pass(w, 2 * HOUR);
+}
+
+/* Its key is another lease's by then, which is retained. */
+static void pruned_key(struct world *w)
+{
+	world_create(w, 0, 2 * HOUR, 2 * HOUR);
+	world_create(w, 1, 2 * HOUR, 2 * HOUR);
+	world_until(w, 20 * MINUTE, has_started, 0);
+	world_until(w, 20 * MINUTE, has_started, 1);
+	world_release(w, 0, 1);
+	world_release(w, 1, 0);
+	world_pass(w, 60 * HOUR);
+	world_release(w, 1, 1);
+	world_pass(w, 10 * MINUTE);
+}
+
+/* Released before the provider shows its server, which it does after the lease was pruned. */
+static void pruned_late(struct world *w)
+{
+	early(w);
+	start(w, 1, HOUR);
+	world_release(w, 1, 1);
+	world_pass(w, 55 * HOUR);
+	check_pruned(w);
+	world_pass(w, 15 * HOUR);
+}
+
 /* ---- people in the console ------------------------------------------------------------- */
 
 static int64_t server_of(const struct world *w)
@@ -284,6 +336,15 @@ static void human_renames(struct world *w)
 static void human_strips(struct world *w)
 {
 	human(w, "relabel", ",\"labels\":{}");
+}
+
+/* Nobody can prove whose its server is, which an operator has to look at. */
+static void pruned_never(struct world *w)
+{
+	human_strips(w);
+	start(w, 1, HOUR);
+	world_release(w, 1, 1);
+	world_pass(w, 60 * HOUR);
 }
 
 /* The signature is present, but no longer matches the labels. */
@@ -506,6 +567,13 @@ const struct scenario scenarios[] = {
 	{ "two-kept", two_kept, NULL, 0, 0, 8 },
 	{ "two-in-turn", two_in_turn, NULL, 0, 0, 30 },
 	{ "one-key", one_key, NULL, 0, 0, 8 },
+	{ "pruned", pruned, NULL, 0, 0, 0 },
+	{ "pruned-key", pruned_key, NULL, 0, 0, 2 },
+	{ "pruned-late", pruned_late,
+	  "{\"faults\":[{\"match\":{\"op\":\"s.create\",\"lease\":\"cbx_000000000001\"},\"count\":1,"
+	  "\"faults\":[{\"kind\":\"hidden\",\"ms\":216000000,\"where\":\"both\"}]}]}",
+	  0, 0, 2 },
+	{ "pruned-never", pruned_never, NULL, 0, 0, 2 },
 	{ "upgrade", upgrade_run, NULL, 0, 1, 0 },
 	{ "paused", paused, NULL, 0, 1, 0 },
 	{ "outage", outage, NULL, 0, 0, 0 },

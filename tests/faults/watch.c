@@ -58,7 +58,7 @@ static int cleanup_may_follow(enum lease_cleanup from, enum lease_cleanup to, in
 /* An unknown, late, garbled or failed response is no refusal and must not fail a lease. */
 static void watch_failure(struct world *w, const struct known *k, const struct lease *l)
 {
-	if (w->may_fail || w->outage || w->jumped || w->restored ||
+	if (w->may_fail || w->outage || w->jumped || w->restored || pruning_hides(w, k) ||
 	    (w->may_be_late && l->end_reason == LEASE_END_DEADLINE))
 		return;
 	for (size_t i = 0; i < w->made_count; i++) {
@@ -127,11 +127,13 @@ static void watch_lease(struct world *w, struct known *k, size_t index)
 
 	if (rc) {
 		/* I6: what was acknowledged is stored. */
-		if (k->acked && !w->restored)
+		if (!pruning_noticed(w, k) && k->acked && !w->restored)
 			violate(w, "I6: %s was acknowledged but is not stored", k->id);
 		k->seen = 0;
 		return;
 	}
+	/* A store that was put back may still have it. */
+	k->is_pruned = 0;
 	if (k->seen)
 		watch_change(w, k, &l);
 	if (l.state == LEASE_EXPIRED && (!k->seen || k->row.state == LEASE_ACTIVE))

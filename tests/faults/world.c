@@ -17,6 +17,8 @@
 #include "util/text.h"
 
 #define CALL_MS 40
+/* Half a day before the end of a month: what ended in a month is kept for as long as that. */
+#define START_MS (INT64_C(1801440000000) - 12 * HOUR)
 /* More random crashes in one case test nothing new. */
 #define RANDOM_CRASHES_MOST 200
 
@@ -195,6 +197,7 @@ static void broker_start(struct world *w)
 		.sweep_ms = HOUR,
 		.sweep_grace_ms = GRACE_MS,
 		.sweep_deletes = w->sweep_deletes,
+		.history_keep_ms = KEEP_MS,
 		.limits = { .max_active = LEASES_CAP, .max_queued = 10, .max_queued_owner = 10 },
 	};
 	driver_open(&w->d);
@@ -302,6 +305,7 @@ static void broker_end(struct world *w)
 static void driver_start(struct world *w)
 {
 	driver_init(&w->d, &hooks, w);
+	w->d.now_ms = START_MS;
 	w->d.env.http = env_http_call;
 	w->d.env.point = point;
 }

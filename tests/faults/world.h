@@ -23,6 +23,7 @@
  * client.c   what clients request, and which responses they may receive
  * inject.c   what happens at the k-th event
  * disk.c     a full disk
+ * pruning.c  which leases may be pruned
  * check.c    what must hold at the end
  */
 #pragma once
@@ -41,6 +42,7 @@
 #define HOUR (60 * MINUTE)
 #define SETTLE_MS MINUTE /* the settling time */
 #define GRACE_MS HOUR	 /* the sweep's grace period */
+#define KEEP_MS (6 * HOUR) /* how long ended leases are kept */
 
 struct pending_effect {
 	int64_t at_ms;
@@ -106,6 +108,7 @@ struct known {
 	int seen;
 	struct lease row;
 	int64_t expired_ms; /* true time of its deadline, if it expired */
+	int is_pruned;
 	/* creates with an unknown outcome */
 	struct doubt {
 		int is_open; /* sent; no response refused it, no commit has its id */
@@ -136,6 +139,7 @@ struct made {
 	int deletes;		/* requested by us */
 	int is_newer_than_store; /* created after the restored copy was made */
 	int is_given_up;	 /* observed for long enough, and never shown */
+	int is_pruned;		 /* so is its lease */
 	int given_back;		 /* deleted, and back with the same id */
 	int was_read;		 /* a complete read by id: its address is known */
 	int protected_by_person;
@@ -197,6 +201,7 @@ struct world {
 	size_t made_count;
 	int creates;			/* servers made by us */
 	int orphans;			/* reported by the sweep */
+	int used_again;			/* ids of pruned leases */
 	long calls;			/* requests to the provider */
 	long most_in_window;		/* most calls within five minutes */
 	int64_t window[4096];		/* ring of call times */
@@ -296,6 +301,14 @@ void inventory_restored(struct world *w, struct store *store);
 void inventory_deletes(struct world *w, const struct made *m);
 int lease_index(const struct world *w, const char *id);
 void watch_commit(struct world *w);
+/* The lease is no longer stored. 1: it was pruned. */
+int pruning_noticed(struct world *w, struct known *k);
+/* The lease exists anew, with the id of one that was pruned. */
+void pruning_again(struct world *w, struct known *k);
+/* Does a server of its pruned namesake have the name of its own, unseen? */
+int pruning_hides(struct world *w, const struct known *k);
+/* At the end: what was pruned is still counted. */
+void pruning_check(struct world *w);
 /* A lease's rows were committed; `was_protected`: they already were reported as protected. */
 void promises_committed(struct world *w, const struct lease *l, int was_protected);
 /* A no-delete release was acknowledged. */
