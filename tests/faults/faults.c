@@ -119,9 +119,11 @@ static int report(const struct totals *t)
 	       run.shard, run.shards, cases, cases ? (double)t->calls / (double)cases : 0,
 	       cpu_s(), cases - failed, failed + wanting);
 	if (!cases)
-		fprintf(stderr, run.only ? "no case is called '%s'; a name has a group and a scenario, so "
-					   "'*/SCENARIO/*' are all of a scenario\n" :
-					   "no case was run\n", run.only);
+		fprintf(stderr,
+			run.only ? "no case is called '%s'; a name has a group and a scenario, so "
+				   "'*/SCENARIO/*' are all of a scenario\n" :
+				   "no case was run\n",
+			run.only);
 	return failed || wanting || !cases;
 }
 

@@ -37,8 +37,7 @@ static void check_when(struct world *w, const struct known *k)
 		violate(w, "I37: %s was pruned %lld minutes after its end", k->id,
 			(long long)(age_ms / MINUTE));
 	/* A clock that was put right agrees with the provider's at once. */
-	if (w->clock_wrong ||
-	    (w->jumped && !w->restarts && w->d.now_ms - w->jumped_ms < SUSPECT_MS))
+	if (w->clock_wrong || (w->jumped && !w->restarts && w->d.now_ms - w->jumped_ms < SUSPECT_MS))
 		violate(w, "I37: %s was pruned by a clock that is in doubt", k->id);
 	if (account_is_fenced(w->d.account) || w->project_moved || w->account_gone)
 		violate(w, "I37: %s was pruned, but its account is not verified", k->id);

@@ -253,8 +253,7 @@ static void one_key(struct world *w)
 
 static void check_pruned(struct world *w)
 {
-	if (!w->disturbed && !w->restarts && !w->jumped && !w->used_again &&
-	    !w->leases[0].is_pruned)
+	if (!w->disturbed && !w->restarts && !w->jumped && !w->used_again && !w->leases[0].is_pruned)
 		violate(w, "I37: %s ended long ago and was not pruned", w->leases[0].id);
 }
 

@@ -217,8 +217,8 @@ static void on_broker_deletes(struct world *w, const struct cloud_event *e, stru
 	}
 	m->deletes++;
 	if (m->is_pruned)
-		violate(w, "I37: deleted %s %s of a lease that was pruned", cloud_kind_name(e->kind),
-			e->name);
+		violate(w, "I37: deleted %s %s of a lease that was pruned",
+			cloud_kind_name(e->kind), e->name);
 	if (m->relabelled)
 		violate(w, "I2: deleted %s %s, whose labels a person changed",
 			cloud_kind_name(e->kind), e->name);

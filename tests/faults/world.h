@@ -40,8 +40,8 @@
 #define SECOND INT64_C(1000)
 #define MINUTE (60 * SECOND)
 #define HOUR (60 * MINUTE)
-#define SETTLE_MS MINUTE /* the settling time */
-#define GRACE_MS HOUR	 /* the sweep's grace period */
+#define SETTLE_MS MINUTE   /* the settling time */
+#define GRACE_MS HOUR	   /* the sweep's grace period */
 #define KEEP_MS (6 * HOUR) /* how long ended leases are kept */
 
 struct pending_effect {
