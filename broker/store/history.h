@@ -35,10 +35,11 @@
  * same (the provider restores a server, somebody runs an old copy of this database), its signature
  * is ours and its lease is unknown: the sweep reports it (ORPHAN_UNKNOWN), nothing ever deletes it,
  * and until an operator has looked no orphan of that account is deleted. Names are derived from the
- * lease's id, and a new lease gets another one; if a client asks for the id of a pruned lease once
- * more, it is a new lease whose names are free, as absence was proven. A restored backup has the
- * pruned leases again, ended as they were, and they are pruned again. The generation, the sweeps,
- * what an operator has looked at and the cancelled creates are not touched.
+ * lease's id, and a new lease gets another one. If a client asks for the id of a pruned lease once
+ * more, it is a new lease with the same names: what shows late under one of them is adopted by it,
+ * being signed for that id, and ends with it; or the name is taken, and the create fails. A restored
+ * backup has the pruned leases again, ended as they were, and they are pruned again. The generation,
+ * the sweeps, what an operator has looked at and the cancelled creates are not touched.
  *
  * Functions return 0, or -1 with `err` set. Writers call within a transaction.
  */
