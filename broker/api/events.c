@@ -41,6 +41,7 @@ struct event_feed {
 	TAILQ_HEAD(event_streams, event_stream) streams;
 	struct event_place last; /* up to which may be read */
 	uint64_t version;	 /* of the store when `last` was read; 0: not known */
+	uint64_t session;	 /* in which it was read */
 	int is_unsure;		 /* the store could not be read: it may be another one by now */
 	int is_draining;
 };
@@ -164,9 +165,11 @@ static int feed_look(struct event_feed *feed, struct err *err)
 		feed->is_unsure = 1;
 		return -1;
 	}
-	if (feed->is_unsure || is_before(&feed->last, &before))
+	if (feed->is_unsure || store_session(reader) != feed->session ||
+	    is_before(&feed->last, &before))
 		streams_end(feed);
 	feed->is_unsure = 0;
+	feed->session = store_session(reader);
 	feed->version = version;
 	return 0;
 }

@@ -41,12 +41,12 @@ static struct lease_figures *row_of(struct figures_table *table, const char *acc
 	return row;
 }
 
-static void remains_add(struct lease_remains *sum, const struct lease *l)
+static void remains_add(struct lease_remains *sum, const struct lease *l, int64_t since_ms)
 {
 	sum->count++;
 	sum->hour_micros += l->is_billed ? l->price_hour_micros : 0;
-	if (!sum->oldest_ms || l->ended_ms < sum->oldest_ms)
-		sum->oldest_ms = l->ended_ms;
+	if (!sum->oldest_ms || since_ms < sum->oldest_ms)
+		sum->oldest_ms = since_ms;
 }
 
 static void lease_add(void *arg, const struct lease *l)
@@ -62,9 +62,10 @@ static void lease_add(void *arg, const struct lease *l)
 	if (lease_is_live(l))
 		return;
 	if (l->cleanup == CLEANUP_RETAINED)
-		remains_add(&row->retained, l);
-	else
-		remains_add(&row->owed, l);
+		remains_add(&row->retained, l, l->ended_ms);
+	else /* What was kept first is owed since somebody wanted it deleted. */
+		remains_add(&row->owed, l,
+			    l->cleanup_started_ms ? l->cleanup_started_ms : l->ended_ms);
 }
 
 static void walk_begin(struct api *api)
@@ -87,8 +88,11 @@ static void walk_step(struct api *api)
 
 	count->steps++;
 	if (store_open_each(api->parts.reader, STEP, &count->after_n, lease_add, &count->walked,
-			    &is_last, NULL))
+			    &is_last, NULL)) {
+		/* Rather none than old ones. */
+		count->complete_ms = 0;
 		return;
+	}
 	if (!is_last) {
 		event_add(count->timer, &soon);
 		return;

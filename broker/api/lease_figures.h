@@ -23,7 +23,7 @@ struct api;
 
 struct lease_remains {
 	int64_t count, hour_micros;
-	int64_t oldest_ms; /* when the first of them ended; 0: there is none */
+	int64_t oldest_ms; /* when the first of them ended, or became due; 0: there is none */
 };
 
 struct lease_figures {

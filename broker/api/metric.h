@@ -49,7 +49,7 @@
 	X(store_free_bytes, gauge, DAEMON, "", \
 	  "Free space on the file system of the database. None with PostgreSQL.") \
 	X(store_backup_timestamp_seconds, gauge, DAEMON, "", \
-	  "When the newest backup was made. None if there is none, and with PostgreSQL.") \
+	  "When the newest backup was made; 0: there is none. None with PostgreSQL.") \
 	X(clock_suspect, gauge, DAEMON, "", \
 	  "1 if the wall clock is in doubt: nothing ends by time.") \
 	X(engine_round_duration_seconds, histogram, DAEMON, "", \
@@ -67,7 +67,7 @@
 	X(leases_owed, gauge, SHARED, "account", \
 	  "Ended leases that are to be cleaned up, those in attention included.") \
 	X(leases_owed_oldest_seconds, gauge, SHARED, "account", \
-	  "How long ago the first of them ended.") \
+	  "How long ago the cleanup of the first of them became due.") \
 	X(leases_owed_price_per_hour, gauge, SHARED, "account", \
 	  "Sum of their hourly prices, in the account's currency.") \
 	X(leases_retained, gauge, SHARED, "account", "Leases that keep their machine.") \

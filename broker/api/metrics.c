@@ -478,10 +478,12 @@ static void month_metrics(struct buf *out, const struct api *api)
 
 static void backup_metrics(struct buf *out, const struct api *api)
 {
-	int64_t at_s = api->parts.backups ? store_backup_newest(api->parts.backups) : 0;
+	int64_t at_s;
 
-	if (at_s > 0)
-		metric_add(out, METRIC_store_backup_timestamp_seconds, at_s);
+	if (!api->parts.backups)
+		return;
+	at_s = store_backup_newest(api->parts.backups);
+	metric_add(out, METRIC_store_backup_timestamp_seconds, at_s > 0 ? at_s : 0);
 }
 
 static void stranded_metrics(struct buf *out, const struct api *api)

@@ -60,11 +60,13 @@ static void listener_add(struct daemon *d, struct http_listener *made, const cha
 /* An unsuitable socket is an error rather than ignored: the unit must be corrected. */
 static int listen_passed(struct daemon *d, int count, struct err *err)
 {
-	if (count > DAEMON_LISTENERS_MAX - d->config->listen_count)
+	int most = DAEMON_LISTENERS_MAX - d->config->listen_count - d->config->has_listen_metrics;
+
+	if (count > most)
 		return err_set(err, ERR_INVALID,
 			       "the service manager passed %d sockets; the maximum"
 			       " is %d",
-			       count, DAEMON_LISTENERS_MAX - d->config->listen_count);
+			       count, most);
 	for (int fd = NOTIFY_FIRST_FD; fd < NOTIFY_FIRST_FD + count; fd++) {
 		struct http_listener *made;
 		int domain = 0;
@@ -80,7 +82,8 @@ static int listen_passed(struct daemon *d, int count, struct err *err)
 	return 0;
 }
 
-static int is_passed(const struct daemon *d, const struct config_listen *l)
+/* NULL: it was not. */
+static struct http_listener *passed_find(const struct daemon *d, const struct config_listen *l)
 {
 	char name[128];
 
@@ -91,9 +94,9 @@ static int is_passed(const struct daemon *d, const struct config_listen *l)
 			 l->address, (unsigned)l->port);
 	for (int i = 0; i < d->listener_count; i++) {
 		if (strcmp(http_listener_name(d->listeners[i]), name) == 0)
-			return 1;
+			return d->listeners[i];
 	}
-	return 0;
+	return NULL;
 }
 
 static int listen_one(struct daemon *d, const struct config_listen *l, gid_t gid,
@@ -113,6 +116,17 @@ static int listen_one(struct daemon *d, const struct config_listen *l, gid_t gid
 	return 0;
 }
 
+static int listen_metrics(struct daemon *d, int passed, gid_t gid, struct err *err)
+{
+	const struct config_listen *l = &d->config->listen_metrics;
+	struct http_listener *made = passed ? passed_find(d, l) : NULL;
+
+	if (!made)
+		return listen_one(d, l, gid, API_FOR_METRICS, err);
+	http_listener_set_purpose(made, API_FOR_METRICS);
+	return 0;
+}
+
 static int listen_file(struct daemon *d, int passed, struct err *err)
 {
 	const struct config *c = d->config;
@@ -123,14 +137,12 @@ static int listen_file(struct daemon *d, int passed, struct err *err)
 	for (int i = 0; i < c->listen_count; i++) {
 		const struct config_listen *l = &c->listen[i];
 
-		if (!(passed && (l->line == 0 || is_passed(d, l))) &&
+		if (!(passed && (l->line == 0 || passed_find(d, l))) &&
 		    listen_one(d, l, gid, API_FOR_ALL, err))
 			return -1;
 	}
 	/* Last: the first one is what is advertised, and in the port file. */
-	return c->has_listen_metrics ?
-		       listen_one(d, &c->listen_metrics, gid, API_FOR_METRICS, err) :
-		       0;
+	return c->has_listen_metrics ? listen_metrics(d, passed, gid, err) : 0;
 }
 
 /* The name of a listener that takes connections to any address of its host. */

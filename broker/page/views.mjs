@@ -237,7 +237,7 @@ export const accounts = {
 		return [daemonPause(capacity),
 			table('Accounts', ['Account', 'State', 'Locations', 'Requests left', 'Generation', 'Looked after by', 'Last verified', 'Message'],
 				providers.map(a => accountRow(a, now)), {isQuiet: true}),
-			table('Limits', ['Of', 'Leases', 'Cost per hour', 'This month, with reserved'], (capacity.scopes || []).map(s => limitRow(s, capacity.currency))),
+			table('Limits', ['Of', 'Leases', 'Cost per hour', 'This month, as limits count it'], (capacity.scopes || []).map(s => limitRow(s, capacity.currency))),
 			daemons.length > 1 && table('Daemons', ['Daemon', 'State', 'Address', 'Version', 'Started', 'Seen'], daemons.map(d => ({key: d.id, cells: [
 				[d.id, d.self && h('span', {class: 'id'}, 'this one')], d.alive ? chip('ok', 'alive') : chip('failed', 'not seen'), d.address || '–', d.version,
 				relative(d.startedAt, now), relative(d.seenAt, now)]})))];
@@ -268,7 +268,7 @@ const months = now => Array.from({length: 13}, (_, i) => {
 	const day = new Date(now);
 	return new Date(Date.UTC(day.getUTCFullYear(), day.getUTCMonth() - i, 1)).toISOString().slice(0, 7);
 });
-const groupTable = (caption, name, sumsOf) => sumsOf?.length > 0 && table(caption, [name, 'Leases', 'Machines', 'Billed time', 'So far', 'With reserved'],
+const groupTable = (caption, name, sumsOf) => sumsOf?.length > 0 && table(caption, [name, 'Leases', 'Machines', 'Billed time', 'So far', 'With live leases to their end'],
 	sumsOf.slice(0, GROUPS_MOST).map(s => ({key: s.key, cells: [named(s.key || '(none)'), String(s.leases), String(s.servers), hours(s.billedSeconds),
 		sums(s.costs, 'amount'), sums(s.costs, 'reserved')]})));
 
@@ -283,11 +283,11 @@ export const usage = {
 		return [
 			h('p', {class: 'tools', 'data-key': 'tools'}, h('label', {for: 'month'}, 'Month '), h('select', {id: 'month', 'data-choice': 'month'},
 				months(now).map(m => h('option', {value: m, selected: m === month}, m)))),
-			facts([['So far', sums(u.costs, 'amount')], ['With reserved', sums(u.costs, 'reserved')], ['Leases', String(u.leases)],
+			facts([['So far', sums(u.costs, 'amount')], ['With live leases to their end', sums(u.costs, 'reserved')], ['Leases', String(u.leases)],
 				['Machines', String(u.servers)], ['Billed time', hours(u.billedSeconds)], ['Without a price', u.unpriced > 0 && String(u.unpriced)]], 'tiles'),
 			groupTable('By owner', 'Owner', u.byOwner), groupTable('By organisation', 'Organisation', u.byOrg),
 			groupTable('By account', 'Account', u.byProvider), groupTable('By server type', 'Server type', u.byServerType),
-			h('p', {class: 'soft', 'data-key': 'note'}, 'Whole units, such as started hours, of every machine from its creation until it is proven gone. Reserved is what leases are expected to cost until their end; limits count it. Months are in UTC.')];
+			h('p', {class: 'soft', 'data-key': 'note'}, 'Whole units, such as started hours, of every machine from its creation until it is proven gone. Limits also count what is kept, or cannot be deleted, to the end of the month. Months are in UTC.')];
 	},
 };
 

@@ -101,6 +101,7 @@ struct backend {
 
 	enum store_state (*state)(const struct store *store);
 	uint64_t (*data_version)(struct store *store);
+	uint64_t (*session)(const struct store *store); /* NULL: there is one */
 	int (*begin)(struct store *store, struct err *err);
 	int (*begin_at_write)(struct store *store, struct err *err);
 	int (*is_written)(const struct store *store);

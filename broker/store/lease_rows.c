@@ -348,7 +348,8 @@ int store_open_each(struct store *store, int limit, int64_t *after_n, store_open
 	struct statement *stmt =
 		store_prepare(store,
 			      "SELECT n, state, cleanup, is_billed, queue_ms, admitted_ms, ended_ms,"
-			      " price_hour_micros, attention_class, account, attention FROM lease"
+			      " price_hour_micros, attention_class, cleanup_started_ms, account,"
+			      " attention FROM lease"
 			      " INDEXED BY lease_current WHERE cleanup <> 4 AND n > ?1"
 			      " ORDER BY n LIMIT ?2",
 			      err);
@@ -369,8 +370,9 @@ int store_open_each(struct store *store, int limit, int64_t *after_n, store_open
 		l.ended_ms = column_number(stmt, 6);
 		l.price_hour_micros = column_number(stmt, 7);
 		l.attention_class = (uint32_t)column_int(stmt, 8);
-		COLUMN_TEXT(stmt, 9, l.account);
-		COLUMN_TEXT(stmt, 10, l.attention);
+		l.cleanup_started_ms = column_number(stmt, 9);
+		COLUMN_TEXT(stmt, 10, l.account);
+		COLUMN_TEXT(stmt, 11, l.attention);
 		fn(arg, &l);
 	}
 	*ret_is_last = rows < limit;

@@ -63,6 +63,11 @@ enum store_state store_state(const struct store *store)
 	return store->backend->state(store);
 }
 
+uint64_t store_session(const struct store *store)
+{
+	return store->backend->session ? store->backend->session(store) : 0;
+}
+
 uint64_t store_data_version(struct store *store)
 {
 	return store->backend->data_version(store);

@@ -94,6 +94,11 @@ void store_snapshot_end(struct store *store);
  */
 uint64_t store_data_version(struct store *store);
 /*
+ * Which connection to the database this is: another number is another connection, which may have found
+ * another server, or a copy. Of a file it never changes.
+ */
+uint64_t store_session(const struct store *store);
+/*
  * Full check of pages, indexes, totals and references, on any connection. Takes about 10 s
  * per GiB, so store_open does it only for small files. 0, or -1 with the first error found.
  */
@@ -240,8 +245,8 @@ int store_owner_org(struct store *store, const char *owner, char *ret, size_t si
 int store_attention_count(struct store *store, int64_t *ret, struct err *err);
 /*
  * Up to `limit` leases that are not done, in order of row after `*after_n`, which is moved on. Of each:
- * n, account, state, cleanup, is_billed, queue_ms, admitted_ms, ended_ms, price_hour_micros, attention
- * and attention_class. *ret_is_last: there are no more.
+ * n, account, state, cleanup, is_billed, queue_ms, admitted_ms, ended_ms, cleanup_started_ms,
+ * price_hour_micros, attention and attention_class. *ret_is_last: there are no more.
  */
 typedef void (*store_open_fn)(void *arg, const struct lease *l);
 int store_open_each(struct store *store, int limit, int64_t *after_n, store_open_fn fn, void *arg,

@@ -4,7 +4,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import threading
 import time
@@ -338,7 +337,6 @@ class Life(BrokerCase):
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         return done.returncode, done.stdout.decode("utf-8")
 
-    @unittest.skipUnless(shutil.which("promtool"), "promtool is missing (package prometheus)")
     def test_prometheus_accepts_the_metrics(self):
         self.release(self.create())
         answer = self.ask("GET", "/metrics", self.broker.reader)

@@ -65,7 +65,7 @@ class Values(Metrics):
 
     def release(self, lease, delete=True):
         answer = self.broker.ask("POST", "/v1/leases/%s/release" % lease, self.broker.alice,
-                                 {"delete": delete})
+                                 {"delete": delete}, {"Prefer": "respond-async"})
         self.assertIn(answer.status, (200, 202), answer)
 
     def test_leases(self):
@@ -108,6 +108,16 @@ class Values(Metrics):
         self.expect(0, "lessor_leases", account="hetzner", state="active")
         self.expect(3, "lessor_lease_gone_duration_seconds_count", account="hetzner", type="ccx13")
 
+    def test_what_was_kept_is_owed_from_its_delete_on(self):
+        lease = self.lease("kept-first")
+        self.release(lease, delete=False)
+        until(lambda: (self.value("lessor_leases_retained_oldest_seconds", account="hetzner")
+                       or 0) > 3)
+        self.broker.fault("s.delete", "status", status=503)
+        self.release(lease)
+        until(lambda: self.value("lessor_leases_owed", account="hetzner") == 1)
+        self.assertLess(self.value("lessor_leases_owed_oldest_seconds", account="hetzner"), 3)
+
     def test_attention(self):
         """Somebody protects the server against deletion."""
         lease = self.lease("held")
@@ -134,7 +144,7 @@ class Listener(Metrics):
 
     @unittest.skipIf(is_postgresql(), "PostgreSQL has backups of its own")
     def test_backups(self):
-        self.assertIsNone(self.value("lessor_store_backup_timestamp_seconds"))
+        self.assertEqual(self.value("lessor_store_backup_timestamp_seconds"), 0)
         self.assertEqual(self.broker.kill(15), 0)
         self.broker.edit("/nonexistent", self.broker.home)
         self.broker.start()

@@ -7,9 +7,7 @@ Environment: SOURCE, the source tree (default: the one that contains this file).
 
 import os
 import re
-import shutil
 import subprocess
-import sys
 import unittest
 
 SOURCE = os.environ.get("SOURCE") or os.path.dirname(os.path.abspath(__file__)) + "/../.."
@@ -43,7 +41,4 @@ class Alerts(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if not shutil.which("promtool"):
-        print("SKIPPED, nothing was tested: promtool is missing (package prometheus)")
-        sys.exit(77)
     unittest.main()

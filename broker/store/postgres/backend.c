@@ -56,6 +56,11 @@ static uint64_t data_version(struct store *store)
 	return 0;
 }
 
+static uint64_t session(const struct store *store)
+{
+	return pg_of(store)->session;
+}
+
 static int touch_many(struct store *store, const int64_t n[], const int64_t ms[], size_t count,
 		      struct err *err)
 {
@@ -111,6 +116,7 @@ const struct backend backend_postgres = {
 	.shards = &shard_backend_postgres,
 	.state = pg_state,
 	.data_version = data_version,
+	.session = session,
 	.begin = pg_begin,
 	.begin_at_write = pg_begin_at_write,
 	.is_written = pg_is_written,
