@@ -148,7 +148,8 @@ export const facts = (pairs, name = 'facts') => h('dl', {class: name}, pairs
 
 // It breaks between words only: half an option is none.
 const words = text => text.split(' ').map((word, i) => [i > 0 && ' ', h('span', {class: 'word'}, word)]);
-export const command = text => h('span', {class: 'command'}, h('code', null, words(text)),
+export const code = text => h('code', null, words(text));
+export const command = text => h('span', {class: 'command'}, code(text),
 	h('button', {type: 'button', class: 'small', 'data-act': 'copy', 'data-text': text,
 		'aria-label': `Copy ${text}`}, 'Copy'));
 

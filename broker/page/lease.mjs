@@ -44,7 +44,7 @@ const about = (lease, now) => facts([
 	['Ended', lease.endedAt && [both(lease.endedAt, now), lease.endReason && `, ${lease.endReason}`]],
 	['Queue', lease.queue && [`place ${lease.queue.place} of ${lease.queue.of}, gives up `, both(lease.queue.until, now)]],
 	['Kept', lease.cleanup?.state === 'retained' && [lease.retention && chip('retained', lease.retention), lease.retainUntil && [' until ', clock(lease.retainUntil)], lease.retainReason && [': ', named(lease.retainReason)]]],
-	['Cleanup', !lives(lease) && [lease.cleanup.state, lease.cleanup.tries > 0 && `, ${lease.cleanup.tries} tries`, lease.cleanup.nextTryAt && [', next ', both(lease.cleanup.nextTryAt, now)]]],
+	['Cleanup', !lives(lease) && [lease.cleanup.state, lease.cleanup.tries > 0 && `, ${lease.cleanup.tries} ${lease.cleanup.tries === 1 ? 'try' : 'tries'}`, lease.cleanup.nextTryAt && [', next ', both(lease.cleanup.nextTryAt, now)]]],
 	['Cost per hour', lease.hourlyPrice !== undefined && price(lease.hourlyPrice, lease.currency)],
 	['Cost so far', lease.runningCost !== undefined && money(lease.runningCost, lease.currency)]]);
 

@@ -2,7 +2,7 @@
 // Signing in and out, which view is shown, what keeps it up to date, and the acts.
 
 import {Refusal, ending, forget, get, now, part, request, signIn} from '/page/api.mjs';
-import {alarm, h, morph, named, nothing, price} from '/page/dom.mjs';
+import {alarm, code, h, morph, named, nothing, price} from '/page/dom.mjs';
 import {lease, readBills} from '/page/lease.mjs';
 import {follow} from '/page/live.mjs';
 import {run} from '/page/run.mjs';
@@ -26,6 +26,7 @@ let glance = null;
 let at = null;      // the view: {name, arg, data, error, choice, newest}; newest: the read that is shown
 let readAt = 0;
 let reads = 0;
+let failed = '';    // why the last act was not carried out; stays until the next act or view
 
 // ---- which view -----------------------------------------------------------------------------
 
@@ -64,6 +65,7 @@ const show = () => {
 	const view = VIEWS[at.name];
 	const title = view.title(at.data);
 	const body = h('main', null, h('h1', {id: 'title', tabindex: -1}, named(title)),
+		failed && h('p', {role: 'alert', class: 'alarm', 'data-key': 'failed'}, failed),
 		at.error && alarm(at.error), at.data?.missing && alarm(at.data.missing),
 		at.data && !at.data.missing ? view.show(at.data, context()) : !at.error && !at.data?.missing && nothing('Reading…'));
 	const had = document.activeElement;
@@ -105,12 +107,20 @@ const readQuietly = () => read().catch(error => {
 const go = async isMoved => {
 	const to = place();
 	at = {...to, data: null, error: null, choice: at?.name === to.name ? at.choice : {}, newest: 0};
+	if (isMoved) failed = '';
 	show();
 	if (isMoved) {
 		scrollTo(0, 0);
 		$('title').focus({preventScroll: true});
 	}
 	await readQuietly();
+};
+
+// What has just been changed or added is shown: reads that were begun before do not replace it, and
+// everything is read again soon.
+const supersede = view => {
+	view.newest = reads + 1;
+	isAllDue = true;
 };
 
 // ---- keeping it up to date --------------------------------------------------------------------
@@ -182,6 +192,7 @@ setInterval(() => { if (me && !document.hidden) show(); }, 20000);
 
 const form = reason => {
 	at = me = glance = null;
+	failed = '';
 	readAt = 0;
 	changed.clear();
 	if ($('dialog').open) $('dialog').close();
@@ -201,6 +212,7 @@ const leave = reason => {
 	form(reason);
 };
 
+let isEntering = false;
 const enter = async text => {
 	const refuse = reason => {
 		forget();
@@ -265,6 +277,7 @@ const act = async (id, path, body, tag, done) => {
 	await request('POST', `/v1/leases/${part(id)}/${path}`, {body, headers: {Prefer: 'respond-async', ...(tag && {'If-Match': tag})}});
 	say(done);
 	changed.add(id);
+	if (at?.data) supersede(at);
 	if (at?.data?.lease?.id === id) await VIEWS[at.name].touch(at.data, id, context());
 };
 
@@ -272,7 +285,7 @@ const release = async id => {
 	const {lease: l, tag} = await fresh(id);
 	const owner = l.owner === me.owner ? '' : ` It belongs to ${l.owner}.`;
 	const yes = await ask(`Release ${l.slug}?`, [h('p', null, `Its machine${l.host ? ` (${l.serverType}, ${l.host})` : ''} is deleted, with everything on it.${owner} This cannot be undone.`),
-		h('p', {class: 'soft'}, 'To end the lease and keep the machine: ', h('code', null, `lessor release ${l.slug} --keep-server`))], 'Release and delete', 'Cancel', true);
+		h('p', {class: 'soft'}, 'To end the lease and keep the machine: ', code(`lessor release ${l.slug} --keep-server`))], 'Release and delete', 'Cancel', true);
 	if (yes) await act(id, 'release', {delete: true, expectedProvider: l.provider}, tag, `${l.slug} is released.`);
 };
 
@@ -296,15 +309,26 @@ const copy = async button => {
 	}
 };
 
+// Adds to what the view shows: again, if that was read anew meanwhile.
+const add = async what => {
+	const mine = at;
+	let data;
+	do {
+		data = mine.data;
+		await what(data);
+	} while (at === mine && mine.data && mine.data !== data);
+	if (mine.data === data) supersede(mine);
+};
+
 const ACTS = {
 	leave: () => leave(''),
 	copy,
 	release: button => release(button.dataset.id),
 	extend: button => extend(button.dataset.id),
-	more: async button => readMore(at.data, button.dataset.list),
-	runs: () => runs.more(at.data),
-	events: () => lease.more(at.data),
-	bills: () => readBills(at.data, me, now()),
+	more: ({dataset: {list}}) => add(data => readMore(data, list)),
+	runs: () => add(data => runs.more(data)),
+	events: () => add(data => lease.more(data)),
+	bills: () => add(data => readBills(data, me, now())),
 };
 
 // The acts under way, and what they are about. An element may be replaced meanwhile.
@@ -318,21 +342,22 @@ const showBusy = () => {
 };
 
 const perform = async button => {
-	const mine = at, what = actOf(button);
+	const mine = at, what = actOf(button), name = button.textContent.trim();
 	if (busy.has(what)) return;
 	busy.add(what);
+	failed = '';
 	showBusy();
 	try {
 		await ACTS[button.dataset.act](button);
-		if (mine) mine.error = null;
 	} catch (error) {
-		if (isEnd(error) || at !== mine) return;
-		mine.error = told(error);
+		// What was to change a lease is told in whatever view is shown by now: nobody may believe that it was done.
+		if (isEnd(error) || (at !== mine && !button.dataset.id)) return;
+		failed = `${name}: ${told(error)}`;
 	} finally {
 		busy.delete(what);
 		showBusy();
 	}
-	if (me && at === mine) show();
+	if (me) show();
 };
 
 addEventListener('click', event => {
@@ -364,9 +389,12 @@ addEventListener('change', event => {
 addEventListener('submit', event => {
 	if (event.target.id !== 'sign') return;
 	event.preventDefault();
+	// A second press of the button is not another token.
+	if (isEntering) return;
 	const field = $('token'), text = field.value.trim();
 	field.value = '';
-	enter(text);
+	isEntering = true;
+	enter(text).finally(() => { isEntering = false; });
 });
 addEventListener('popstate', () => { if (me) go(true); });
 // A page that comes back from the browser's memory asks again.

@@ -342,22 +342,27 @@ class Page:
         self.call("Fetch.enable", patterns=[{"urlPattern": "*"}])
 
     def hold(self, pattern):
-        """From now on requests whose address matches wait for `restore`. Returns their list."""
+        """From now on requests whose address matches wait for `let_go`, or `restore`. Returns their
+        list."""
         self.held_pattern = pattern
         self.call("Fetch.enable", patterns=[{"urlPattern": "*"}])
         return self.held
 
+    def let_go(self):
+        """Those that are held go on, to what they are replaced by or to the daemon."""
+        self.held_pattern = None
+        for params in self.held[:]:
+            self.on_Fetch_requestPaused(params)
+        self.held.clear()
+
     def restore(self):
         self.answers.clear()
-        self.held_pattern = None
-        for request in self.held:
-            self.send("Fetch.continueRequest", requestId=request)
-        self.held.clear()
+        self.let_go()
         self.call("Fetch.disable")
 
     def on_Fetch_requestPaused(self, params):
         if self.held_pattern and re.search(self.held_pattern, params["request"]["url"]):
-            self.held.append(params["requestId"])
+            self.held.append(params)
             return
         for pattern, body, status, kind in self.answers:
             if re.search(pattern, params["request"]["url"]):

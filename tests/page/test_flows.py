@@ -346,6 +346,41 @@ class Acts(PageCase):
         page.restore()
         self.desk.release("raced", self.desk.carol)
 
+    def test_a_refusal_is_told_in_another_view_and_stays(self):
+        """The person has gone on before it was known; nobody may believe that it was done."""
+        lease = self.desk.create("told-anywhere", self.desk.carol)
+        page = self.at(token=self.desk.carol)
+        page.allow("4[01][0-9]")
+        self.lease_view(page, "told-anywhere")
+        page.click("button", "Release told-anywhere")
+        page.find("dialog")
+        held = page.hold("/v1/leases/%s/release$" % lease["id"])
+        page.click("button", "Release and delete")
+        page.until(lambda: held)
+        self.view(page, "Queue")
+        page.replace("/release$", {"error": "busy", "message": "Not now."}, 409)
+        page.let_go()
+        told = "() => /^Release told-anywhere: Not now/.test(document.querySelector('.alarm')?.innerText)"
+        page.wait(told)
+        page.restore()
+        # The view is read again when something happens.
+        reads = len(page.sent("/v1/queue"))
+        self.desk.release("told-anywhere", self.desk.carol)
+        page.until(lambda: len(page.sent("/v1/queue")) > reads + 1)
+        page.wait(told)
+        self.view(page, "Leases")
+        page.wait("() => !/Not now/.test(document.body.innerText)")
+
+    def test_a_second_press_of_sign_in_is_not_another(self):
+        page = self.open()
+        held = page.hold("/v1/whoami$")
+        page.fill("textbox", "Token", self.desk.carol)
+        page.click("button", "Sign in")
+        page.until(lambda: held)
+        page.click("button", "Sign in")
+        page.restore()
+        page.find("navigation", "Views")
+
     def test_a_reader_is_offered_nothing_that_acts(self):
         page = self.at(token=self.desk.broker.reader)
         acts = re.compile("Release|Extend|Delete|Retry|Resolve")
